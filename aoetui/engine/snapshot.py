@@ -1,0 +1,318 @@
+"""What the engine shows: frozen values, true at one moment. Sizes in bytes, rates per second, latencies in microseconds, times
+aware and in UTC. Everything here travels as JSON through `to_json`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields, is_dataclass
+from datetime import datetime
+from enum import Enum, StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from aoetui.engine.protocol.address import Address, Mac
+
+if TYPE_CHECKING:
+    from aoetui.engine.spec import ExportSpec
+
+Json = dict[str, "Json"] | list["Json"] | str | int | float | bool | None
+
+
+class Severity(StrEnum):
+    """How much an event or alarm matters."""
+
+    INFO = "info"
+    WARNING = "warning"
+    ALARM = "alarm"
+
+
+class ExportState(StrEnum):
+    """What an export does now."""
+
+    SERVING = "serving"
+    """Answered on every interface it names."""
+    DEGRADED = "degraded"
+    """Answered on some of its interfaces; `problem` says why not on the others."""
+    WAITING = "waiting"
+    """Enabled, and answered nowhere; `problem` says why."""
+    STOPPED = "stopped"
+    """Not enabled."""
+
+
+class DeviceState(StrEnum):
+    """What the wire says of a device or of one path."""
+
+    UP = "up"
+    SILENT = "silent"
+    """Missed two broadcasts."""
+    GONE = "gone"
+    """Nothing for ten minutes."""
+
+
+class Sameness(StrEnum):
+    """Whether the MACs that answer for one address are one disk."""
+
+    SAME = "same"
+    UNPROVEN = "unproven"
+    """Nothing differs, and no unique serial proves it (vblade, kvblade)."""
+    DIFFERENT = "different"
+    """Two disks at one address: Linux takes them for two paths of one, and corrupts both."""
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something that happened. Numbered from 1 without gaps; the engine keeps the last few thousand."""
+
+    number: int
+    time: datetime
+    severity: Severity
+    subject: str
+    """What it is about: `e9.1`, `eth1`, or `engine`."""
+    text: str
+    """One plain sentence. May hold names from the wire or the disk: show it only as plain text."""
+
+
+@dataclass(frozen=True, slots=True)
+class Alarm:
+    """Something that is wrong now, and its remedy. Gone from the snapshot once it is right again."""
+
+    severity: Severity
+    subject: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Counters:
+    """Since the export or the engine started."""
+
+    reads: int = 0
+    writes: int = 0
+    others: int = 0
+    read_bytes: int = 0
+    write_bytes: int = 0
+    errors: int = 0
+    """Answers with an ATA or AoE error."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rates:
+    """Over the last sampling second."""
+
+    read_bytes: float = 0.0
+    write_bytes: float = 0.0
+    reads: float = 0.0
+    writes: float = 0.0
+
+    @property
+    def bytes(self) -> float:
+        """Both directions, bytes per second."""
+        return self.read_bytes + self.write_bytes
+
+    @property
+    def requests(self) -> float:
+        """Both directions, requests per second."""
+        return self.reads + self.writes
+
+
+@dataclass(frozen=True, slots=True)
+class InitiatorSnapshot:
+    """Who uses an export: one MAC on one of our interfaces."""
+
+    mac: Mac
+    interface: str
+    first_seen: datetime
+    last_io: datetime | None
+    """The last READ or WRITE; None if it only asked."""
+    counters: Counters
+    active: bool
+    """Whether it read or wrote within the last minute."""
+
+
+@dataclass(frozen=True, slots=True)
+class PortSnapshot:
+    """An export on one interface: served there, or why not."""
+
+    interface: str
+    serving: bool
+    sector_count: int
+    """Advertised: the most sectors of one frame there."""
+    problem: str
+    """Empty while serving."""
+
+
+@dataclass(frozen=True, slots=True)
+class ExportSnapshot:
+    """One export of ours."""
+
+    spec: ExportSpec
+    state: ExportState
+    problem: str
+    """One sentence with the remedy; empty while all is well."""
+    size: int
+    """Bytes served; 0 while the backing is not open."""
+    block_device: bool
+    serial: str
+    ports: tuple[PortSnapshot, ...]
+    counters: Counters
+    rates: Rates
+    history: tuple[Rates, ...]
+    """One entry a second, oldest first, at most 120."""
+    initiators: tuple[InitiatorSnapshot, ...]
+
+    @property
+    def active_initiators(self) -> tuple[InitiatorSnapshot, ...]:
+        """Those that read or wrote within the last minute."""
+        return tuple(each for each in self.initiators if each.active)
+
+
+@dataclass(frozen=True, slots=True)
+class PathSnapshot:
+    """One way to a device: a MAC that answers, seen from one of our interfaces."""
+
+    mac: Mac
+    interface: str
+    state: DeviceState
+    rtt_us: float | None
+    """Of the last unicast question; None before one was answered."""
+    sector_count: int
+    """As the target advertises it, or as our own MTU allows if that is less; 0 if unknown."""
+    first_seen: datetime
+    last_seen: datetime
+    age: float
+    """Seconds since it last answered."""
+
+    @property
+    def payload(self) -> int:
+        """Bytes of data that one frame carries on this path."""
+        return self.sector_count * 512
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceSnapshot:
+    """One shelf.slot as the SAN shows it, or one of our own exports (`ours`)."""
+
+    address: Address
+    ours: bool
+    state: DeviceState
+    size: int | None
+    """Bytes; None until IDENTIFY is answered."""
+    model: str
+    serial: str
+    firmware: str
+    config_string: bytes
+    buffer_count: int
+    firmware_version: int
+    sameness: Sameness
+    paths: tuple[PathSnapshot, ...]
+    first_seen: datetime
+    last_seen: datetime
+    age: float
+    """Seconds since any path last answered; 0 for our own."""
+
+    @property
+    def payload(self) -> int:
+        """Bytes one frame carries: Linux takes the least over all paths that are up."""
+        return min((path.payload for path in self.paths if path.state is DeviceState.UP), default=0)
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """A remark about a link, with its remedy."""
+
+    severity: Severity
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class LinkRates:
+    """Of the whole link, all protocols, over the last sampling second."""
+
+    rx_bytes: float = 0.0
+    tx_bytes: float = 0.0
+    rx_packets: float = 0.0
+    tx_packets: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class LinkSnapshot:
+    """One network interface of this host."""
+
+    name: str
+    index: int
+    kind: str
+    """`ethernet`, `vlan`, `bridge`, `bond`, `veth`, `tun`, ... as the kernel names it."""
+    mac: Mac | None
+    mtu: int
+    admin_up: bool
+    carrier: bool
+    vlan_id: int | None
+    parent: str | None
+    """The link a VLAN or macvlan stands on."""
+    bridge: str | None
+    """The bridge (or bond) this link is a port of: such a port hears no AoE."""
+    addresses: tuple[str, ...]
+    """IP addresses with prefix length, without IPv6 link-local ones."""
+    default_route: bool
+    rates: LinkRates
+    rx_dropped: int
+    tx_dropped: int
+    rx_errors: int
+    tx_errors: int
+    chosen: bool
+    """Whether AoE is spoken on it: chosen for the scanner, or named by an export."""
+    ring_dropped: int
+    """Frames the kernel dropped because our receive ring was full."""
+    foreign_vlan: int
+    """Frames of a VLAN without a link of its own, refused."""
+    problem: str
+    """Why AoE is not spoken on a chosen link; empty while it is."""
+    notes: tuple[Note, ...]
+
+    @property
+    def usable(self) -> bool:
+        """Whether AoE can be spoken here: an Ethernet link that is up, has carrier and is no bridge port."""
+        return self.mac is not None and self.admin_up and self.carrier and self.bridge is None
+
+
+@dataclass(frozen=True, slots=True)
+class EngineSnapshot:
+    """Everything, at one moment."""
+
+    taken: datetime
+    monotonic: float
+    """Seconds; the age of a snapshot is the difference to `time.monotonic()`."""
+    host: str
+    interfaces: tuple[str, ...] | None
+    """Chosen for the scanner (`[engine] interfaces`); None if nobody has chosen yet."""
+    exports: tuple[ExportSnapshot, ...]
+    devices: tuple[DeviceSnapshot, ...]
+    """Sorted by address. One that is ours and answered by others too stands once, `ours` with the foreign paths, and an alarm."""
+    links: tuple[LinkSnapshot, ...]
+    rates: Rates
+    """Of all exports together."""
+    alarms: tuple[Alarm, ...]
+    last_event: int
+    """Number of the newest event; 0 before the first."""
+
+
+def to_json(value: object) -> Json:
+    """Turn any of these values into what `json.dumps` takes: addresses and MACs as text, times in RFC 3339, bytes as latin-1."""
+    match value:
+        case None | bool() | int() | float():
+            return value
+        case Enum():
+            return str(value.value)
+        case str():
+            return value
+        case Address() | Mac() | Path():
+            return str(value)
+        case bytes():
+            return value.decode("latin-1")
+        case datetime():
+            return value.isoformat(timespec="milliseconds")
+        case list() | tuple():
+            return [to_json(item) for item in value]
+        case dict():
+            return {str(key): to_json(item) for key, item in value.items()}
+        case _ if is_dataclass(value) and not isinstance(value, type):
+            return {field.name: to_json(getattr(value, field.name)) for field in fields(value)}
+    raise TypeError(f"{type(value).__name__} has no JSON form")
