@@ -1,0 +1,78 @@
+"""Makes the guest's kernel and first file system once, into the cache folder."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from . import archive, kernel
+from .machine import Guest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+MODULES = ("virtio_pci", "virtio_console", "virtio_net", "crc32c_generic", "ext4", "aoe")
+PROGRAMS = ("mkfs.ext4", "e2fsck")
+SCRIPTS = ("aoe-discover", "aoe-stat", "aoe-revalidate", "aoe-flush")
+HOST_TOOLS = ("qemu-system-x86_64", "busybox", "ldd", "dpkg-deb", *PROGRAMS, *SCRIPTS)
+"""What this host needs so that the guest can be built and run."""
+
+
+def _found(program: str) -> Path:
+    path = shutil.which(program)
+    if path is None:
+        raise FileNotFoundError(program)
+    return Path(path)
+
+
+def _with_libraries(program: Path) -> Iterator[archive.Entry]:
+    listed = subprocess.run(["ldd", str(program)], check=True, capture_output=True, text=True).stdout
+    for path in (str(program), *re.findall(r"(/\S+)", listed)):
+        yield archive.file(path.lstrip("/"), Path(path).read_bytes(), executable=True)
+
+
+def _file_system(root: Path) -> Iterator[archive.Entry]:
+    yield archive.file("init", (Path(__file__).parent / "init").read_bytes(), executable=True)
+    yield from (archive.directory(name) for name in ("proc", "sys", "dev", "tmp", "mnt", "job"))
+    yield archive.character_device("dev/console", 5, 1)
+    yield archive.link("etc/mtab", "/proc/mounts")
+    yield archive.file("bin/busybox", _found("busybox").read_bytes(), executable=True)
+    for program in PROGRAMS:
+        yield from _with_libraries(_found(program))
+    for script in SCRIPTS:
+        yield archive.file(f"usr/sbin/{script}", _found(script).read_bytes(), executable=True)
+    modules = kernel.modules(root, MODULES)
+    yield from (archive.file(f"modules/{name}.ko", content) for name, content in modules.items())
+    order = [name for name in modules if name != "aoe"]  # it asks the wire once, when it is loaded: last, when eth0 is up
+    yield archive.file("modules/order", "".join(f"{name}\n" for name in order).encode())
+
+
+def _sources_hash() -> str:
+    sources = sorted(path for path in Path(__file__).parent.iterdir() if path.is_file())
+    return hashlib.sha256(b"".join(path.read_bytes() for path in sources)).hexdigest()[:12]
+
+
+def build_guest() -> Guest:
+    """The guest for the kernel that apt would install, from the cache if it was built before by these same scripts.
+
+    Raises NoKernelError when that kernel cannot be had.
+    """
+    package = kernel.newest_package()
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "aoetui" / "guest"
+    place = cache / f"{package.name}_{package.version}_{_sources_hash()}"
+    if not place.is_dir():
+        cache.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=cache) as scratch:
+            root = kernel.unpack(package, Path(scratch))
+            ready = Path(scratch) / "ready"
+            ready.mkdir()
+            (ready / "vmlinux").write_bytes(kernel.bootable(root))
+            (ready / "initramfs.cpio").write_bytes(archive.archive(_file_system(root)))
+            ready.rename(place)
+    return Guest(place / "vmlinux", place / "initramfs.cpio")
