@@ -1,0 +1,243 @@
+"""The packet socket of one interface: AoE frames in and out, whole, as bytes."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import os
+import select
+import socket
+import struct
+import threading
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import TYPE_CHECKING, Protocol
+
+from aoetui.engine.api import EngineError
+from aoetui.engine.packet_ring import SOL_PACKET, PacketOption, Ring, stride_for
+from aoetui.engine.packet_send import BatchSender
+from aoetui.engine.permission import raw_sockets_refused
+from aoetui.engine.protocol.address import Mac
+from aoetui.engine.protocol.wire import ETHERTYPE_AOE
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_ARPHRD_ETHER = 1
+_MAX_NAME = 15
+_IFREQ = struct.Struct("=16s24x")
+
+
+class _Ioctl(IntEnum):
+    """include/uapi/linux/sockios.h."""
+
+    GIFNAME = 0x8910
+    GIFMTU = 0x8921
+    GIFHWADDR = 0x8927
+    GIFINDEX = 0x8933
+
+
+@dataclass(frozen=True, slots=True)
+class WireStatistics:
+    """Frames, counted since the wire was opened."""
+
+    received: int = 0
+    """Handed out by `receive`."""
+    ring_dropped: int = 0
+    """Dropped by the kernel because the ring was full."""
+    foreign_vlan: int = 0
+    """Of a VLAN without a link of its own, or to another host: refused."""
+    send_failed: int = 0
+    """Not taken by the kernel."""
+    truncated: int = 0
+    """Longer than a slot of the ring (the MTU grew): refused."""
+
+
+class Wire(Protocol):
+    """What a port needs of a link."""
+
+    mac: Mac
+    mtu: int
+    """Bytes, as `mac` true at the time of opening or of the last `refresh`."""
+
+    @property
+    def needs_reopen(self) -> bool:
+        """Whether the MTU has outgrown what this wire can receive: open another in its place."""
+        ...
+
+    def fileno(self) -> int:
+        """The socket's file descriptor."""
+        ...
+
+    def receive(self, timeout: float) -> list[bytes]:
+        """Wait up to `timeout` seconds for frames; take those that are there, at most 256. One thread at a time.
+
+        Empty on timeout, after `wake`, and when all that came was refused. Raises OSError: ENETDOWN once each time the link
+        goes down (the wire works on when it comes up again), ENODEV when the link is gone, EBADF after `close`.
+        """
+        ...
+
+    def send(self, frames: Sequence[bytes]) -> int:
+        """Send in order, from any thread; how many the kernel took. What it refuses is counted, never raised."""
+        ...
+
+    def statistics(self) -> WireStatistics:
+        """The counters of now; any thread."""
+        ...
+
+    def refresh(self) -> None:
+        """Read `mac` and `mtu` again. Raises OSError (ENODEV) when the link is gone."""
+        ...
+
+    def wake(self) -> None:
+        """Make a `receive` that waits, or the next one, return at once; any thread."""
+        ...
+
+    def close(self) -> None:
+        """End a `receive` that waits, and give everything back. May be called twice."""
+        ...
+
+
+class PacketSocket:
+    """The real wire: an AF_PACKET socket for EtherType 0x88A2 on one interface's untagged frames."""
+
+    def __init__(self, interface: str) -> None:
+        """Open and bind. Raises NoPermissionError, or EngineError when the interface is missing or not Ethernet."""
+        self.interface = interface
+        try:
+            # protocol 0 receives nothing yet: no frame of another interface slips into the ring
+            self._socket = socket.socket(socket.AF_PACKET, socket.SOCK_RAW | socket.SOCK_CLOEXEC, 0)
+        except PermissionError as refused:
+            raise raw_sockets_refused(interface) from refused
+        except OSError as failed:
+            raise EngineError(f"cannot open a packet socket: {failed.strerror}; does this kernel have AF_PACKET?") from failed
+        try:
+            self._set_up()
+        except OSError as failed:
+            self._socket.close()
+            raise EngineError(f"cannot open a packet socket on {interface}: {failed.strerror}", field="interfaces") from failed
+        except EngineError:
+            self._socket.close()
+            raise
+
+    def _set_up(self) -> None:
+        self.index = self._find()
+        self.refresh()
+        self._ring = Ring(self._socket, self.mtu)
+        self._socket.setsockopt(SOL_PACKET, PacketOption.QDISC_BYPASS, 1)
+        with contextlib.suppress(OSError):  # Linux before 4.20 lacks it: the ring drops what we sent
+            self._socket.setsockopt(SOL_PACKET, PacketOption.IGNORE_OUTGOING, 1)
+        self._socket.bind((self.interface, ETHERTYPE_AOE))
+        self._sender = BatchSender(self._socket.fileno())
+        self._wakeup = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
+        self._poll = select.poll()
+        self._poll.register(self._socket, select.POLLIN)
+        self._poll.register(self._wakeup, select.POLLIN)
+        self._ring_dropped = 0
+        self._down = False
+        self._closed = False
+        self._receiving = threading.Lock()
+        self._state = threading.Lock()
+
+    def _find(self) -> int:
+        """The interface's index. Raises EngineError if it is missing or not Ethernet."""
+        name = os.fsencode(self.interface)
+        try:
+            answer = self._ask(_Ioctl.GIFINDEX, name if len(name) <= _MAX_NAME else b"")
+        except OSError as missing:
+            text = f"there is no interface {self.interface}: `ip -br link` lists those there are"
+            raise EngineError(text, field="interfaces") from missing
+        (index,) = struct.unpack_from("=i", answer, 16)
+        (hardware,) = struct.unpack_from("=H", self._ask(_Ioctl.GIFHWADDR, name), 16)
+        if hardware != _ARPHRD_ETHER:
+            text = f"{self.interface} is not an Ethernet interface: AoE is spoken on Ethernet alone, choose another"
+            raise EngineError(text, field="interfaces")
+        return int(index)
+
+    def _ask(self, request: _Ioctl, name: bytes) -> bytes:
+        return fcntl.ioctl(self._socket, request, _IFREQ.pack(name))
+
+    def _name(self) -> bytes:
+        """The name of now: an interface may be renamed, its index stays. Raises OSError (ENODEV) when it is gone."""
+        answer = fcntl.ioctl(self._socket, _Ioctl.GIFNAME, struct.pack("=16si20x", b"", self.index))
+        return answer[:16].rstrip(b"\0")
+
+    def refresh(self) -> None:
+        """See Wire."""
+        name = self._name()
+        (self.mtu,) = struct.unpack_from("=i", self._ask(_Ioctl.GIFMTU, name), 16)
+        self.mac = Mac(self._ask(_Ioctl.GIFHWADDR, name)[18:24])
+
+    @property
+    def needs_reopen(self) -> bool:
+        """See Wire."""
+        return stride_for(self.mtu) > self._ring.stride
+
+    def fileno(self) -> int:
+        """See Wire."""
+        return self._socket.fileno()
+
+    def receive(self, timeout: float) -> list[bytes]:
+        """See Wire."""
+        with self._receiving:
+            if self._closed:
+                raise OSError(errno.EBADF, "the packet socket is closed")
+            frames = self._ring.take()
+            if frames:
+                return frames
+            self._wait(timeout)
+            return [] if self._closed else self._ring.take()
+
+    def _wait(self, timeout: float) -> None:
+        ready = dict(self._poll.poll(max(0.0, timeout) * 1000))
+        if self._wakeup in ready:
+            with contextlib.suppress(BlockingIOError):
+                os.eventfd_read(self._wakeup)
+        if ready.get(self._socket.fileno(), 0) & select.POLLERR:
+            self._raise_pending()
+        elif self._down or self._sender.link_lost:
+            # a link that is deleted while it is down reports no error of its own
+            self._name()
+            self._down = self._sender.link_lost = False
+
+    def _raise_pending(self) -> None:
+        """Take the socket's error, which ends the state of error, and raise it."""
+        code = self._socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+        if code:
+            self._down = True
+            self._name()
+            raise OSError(code, f"{self.interface}: {os.strerror(code)}")
+
+    def send(self, frames: Sequence[bytes]) -> int:
+        """See Wire."""
+        return self._sender.send(frames)
+
+    def statistics(self) -> WireStatistics:
+        """See Wire."""
+        with self._state:
+            if not self._closed:
+                counts = self._socket.getsockopt(SOL_PACKET, PacketOption.STATISTICS, 8)
+                self._ring_dropped += struct.unpack("=II", counts)[1]  # reading sets the kernel's own to 0
+        ring = self._ring
+        return WireStatistics(ring.received, self._ring_dropped, ring.foreign_vlan, self._sender.failed, ring.truncated)
+
+    def wake(self) -> None:
+        """See Wire."""
+        with self._state:
+            if not self._closed:
+                os.eventfd_write(self._wakeup, 1)
+
+    def close(self) -> None:
+        """See Wire."""
+        self.statistics()
+        self.wake()
+        with self._state:
+            if self._closed:
+                return
+            self._closed = True
+        self._sender.close()
+        with self._receiving:
+            self._ring.close()
+            self._socket.close()
+            os.close(self._wakeup)
