@@ -1,0 +1,202 @@
+"""The file or block device under an export: opened, locked, read, written, flushed.
+
+Nothing here is cached: what is read is what the kernel has at that moment, or an OSError.
+"""
+
+from __future__ import annotations
+
+import errno
+import mmap
+import os
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Self
+
+from aoetui.engine.api import EngineError
+from aoetui.engine.backing_locks import Locks, take_locks
+from aoetui.engine.inspect_backing import Found, examine, inspect, list_block_devices
+from aoetui.engine.new_file import create
+from aoetui.engine.protocol.wire import SECTOR
+from aoetui.engine.window import Window, choose_window
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+__all__ = ["Backing", "Window", "create", "inspect", "list_block_devices"]
+
+_DIRECT_BUFFER = 1 << 18
+"""Bytes of the page-aligned buffer for O_DIRECT: two of the largest frames; longer requests go through it in pieces."""
+
+
+@dataclass(slots=True)
+class _Descriptors:
+    """`plain` goes through the page cache; `direct` (O_DIRECT) is -1 where it was not asked for."""
+
+    plain: int
+    direct: int = -1
+
+    def close(self) -> None:
+        for descriptor in (self.direct, self.plain):
+            if descriptor >= 0:
+                os.close(descriptor)
+        self.direct = self.plain = -1
+
+
+class Backing:
+    """An open backing, or a window of one. Used by one thread at a time; `flush` may be called from another.
+
+    With `direct`, I/O is O_DIRECT through a page-aligned buffer. A request that the device cannot take so (its logical block is
+    larger than 512 bytes and the request is not aligned to it: EINVAL) goes through the page cache instead; the kernel keeps
+    the two views of one inode coherent, and neither promises more than `flush` does.
+    """
+
+    def __init__(self, found: Found, window: Window, descriptors: _Descriptors, *, read_only: bool) -> None:
+        self.path = found.path
+        self.key = found.key
+        """What the path is: `st_dev:st_ino` of a file, `block:major:minor` of a block device."""
+        self.block_device = found.block_device
+        self.read_only = read_only
+        self.window = window
+        self._relatives = found.relatives
+        self._descriptors = descriptors
+        self._aligned = mmap.mmap(-1, _DIRECT_BUFFER) if descriptors.direct >= 0 else None
+
+    @classmethod
+    def open(cls, path: Path, *, read_only: bool, direct: bool = False, offset: int = 0, length: int | None = None) -> Self:
+        """Open and lock `path`, from sector `offset`, for `length` sectors (None: to its end).
+
+        Raises EngineError (field `path`, `offset`, `length` or `direct`) with the remedy, NoPermissionError where the kernel
+        refuses.
+        """
+        found = examine(path, read_only=read_only)
+        window = choose_window(path, found.size, offset, length)
+        whole = window == Window(0, found.size // SECTOR)
+        descriptors = _Descriptors(take_locks(found, Locks(window, whole=whole, read_only=read_only)))
+        try:
+            _refuse_shrunk(path, descriptors.plain, window)
+            if direct:
+                descriptors.direct = _open_direct(path, descriptors.plain, read_only=read_only)
+            return cls(found, window, descriptors, read_only=read_only)
+        except BaseException:
+            descriptors.close()
+            raise
+
+    @property
+    def sectors(self) -> int:
+        """Sectors of 512 bytes that are served."""
+        return self.window.sectors
+
+    def overlaps(self, other: Backing) -> bool:
+        """Whether the two share sectors: the same file or device with windows that meet, or a disk and a partition of it."""
+        if self.key == other.key:
+            return self.window.meets(other.window)
+        return other.key in self._relatives or self.key in other._relatives
+
+    def read(self, lba: int, count: int) -> bytes:
+        """Read `count` sectors from sector `lba` of the window. Raises OSError: EIO if the backing has become shorter."""
+        position = self._position(lba, count)
+        if self._aligned is None:
+            return self._read_plain(position, count * SECTOR)
+        return self._read_direct(self._aligned, position, count * SECTOR)
+
+    def write(self, lba: int, data: bytes | bytearray | memoryview) -> None:
+        """Write whole sectors at sector `lba` of the window. Raises OSError: EIO if the backing has become shorter."""
+        view = memoryview(data).cast("B")
+        if self.read_only:
+            raise OSError(errno.EROFS, "served read-only", str(self.path))
+        if len(view) % SECTOR:
+            raise OSError(errno.EINVAL, "no whole number of sectors", str(self.path))
+        position = self._position(lba, len(view) // SECTOR)
+        self._refuse_truncated(position + len(view))
+        if self._aligned is None:
+            _complete(lambda at: os.pwritev(self._descriptors.plain, [view[at:]], position + at), len(view))
+        else:
+            self._write_direct(self._aligned, view, position)
+
+    def flush(self) -> None:
+        """Return once everything written is on stable storage (fdatasync). Raises OSError."""
+        os.fdatasync(self._descriptors.plain)
+
+    def close(self) -> None:
+        """Release the backing and its locks; what was written is left to the kernel. Harmless if repeated."""
+        self._descriptors.close()
+        if self._aligned is not None:
+            with suppress(BufferError):
+                self._aligned.close()
+
+    def _position(self, lba: int, count: int) -> int:
+        if lba < 0 or count < 0 or lba + count > self.window.sectors:
+            raise OSError(errno.EINVAL, f"sectors {lba} to {lba + count} are outside the export", str(self.path))
+        return (self.window.start + lba) * SECTOR
+
+    def _refuse_truncated(self, end: int) -> None:
+        """A write past the end of a truncated file would make it look whole again, with zeros for what was lost."""
+        if not self.block_device and os.fstat(self._descriptors.plain).st_size < end:
+            raise OSError(errno.EIO, "the file was made shorter while it is served", str(self.path))
+
+    def _read_plain(self, position: int, size: int) -> bytes:
+        data = os.pread(self._descriptors.plain, size, position)
+        while len(data) < size:
+            more = os.pread(self._descriptors.plain, size - len(data), position + len(data))
+            if not more:
+                raise OSError(errno.EIO, "the backing ends before the export does", str(self.path))
+            data += more
+        return data
+
+    def _read_direct(self, buffer: mmap.mmap, position: int, size: int) -> bytes:
+        data = bytearray()
+        with memoryview(buffer) as whole:
+            for start in range(0, size, _DIRECT_BUFFER):
+                with whole[: size - start] as piece:
+                    self._through_both(os.preadv, piece, position + start)
+                    data += piece
+        return bytes(data)
+
+    def _write_direct(self, buffer: mmap.mmap, data: memoryview, position: int) -> None:
+        with memoryview(buffer) as whole:
+            for start in range(0, len(data), _DIRECT_BUFFER):
+                with whole[: len(data) - start] as piece:
+                    piece[:] = data[start : start + len(piece)]
+                    self._through_both(os.pwritev, piece, position + start)
+
+    def _through_both(self, call: Callable[[int, list[memoryview], int], int], piece: memoryview, position: int) -> None:
+        """`call` on the direct descriptor, and on the plain one for what that does not take."""
+
+        def step(at: int) -> int:
+            with piece[at:] as rest:
+                try:
+                    return call(self._descriptors.direct, [rest], position + at)
+                except OSError as error:
+                    if error.errno != errno.EINVAL:
+                        raise
+                return call(self._descriptors.plain, [rest], position + at)
+
+        _complete(step, len(piece))
+
+
+def _complete(step: Callable[[int], int], size: int) -> None:
+    """Repeat `step(done so far)`, which says how many bytes it did, until `size` are done. Nothing done: OSError(EIO)."""
+    done = 0
+    while done < size:
+        moved = step(done)
+        if moved <= 0:
+            raise OSError(errno.EIO, "the backing ends before the export does")
+        done += moved
+
+
+def _refuse_shrunk(path: Path, descriptor: int, window: Window) -> None:
+    if os.lseek(descriptor, 0, os.SEEK_END) < window.end * SECTOR:
+        raise EngineError(f"{path} became smaller while it was opened: try again", field="path")
+
+
+def _open_direct(path: Path, plain: int, *, read_only: bool) -> int:
+    """A second descriptor of the same inode with O_DIRECT, through /proc so that a renamed path cannot mislead."""
+    flags = (os.O_RDONLY if read_only else os.O_RDWR) | os.O_DIRECT | os.O_CLOEXEC
+    try:
+        return os.open(f"/proc/self/fd/{plain}", flags)
+    except OSError as error:
+        raise EngineError(
+            f"{path} cannot be opened with O_DIRECT ({error.strerror}): the file system lacks it; serve it without direct",
+            field="direct",
+        ) from error
