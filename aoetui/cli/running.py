@@ -1,0 +1,98 @@
+"""The one place where the command line makes engines, and asks the host what they can run on."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from aoetui import logs
+from aoetui.engine import places as folders
+from aoetui.engine.api import ChooseInterfaces, Discover, EngineError, UsageError
+from aoetui.engine.config import ConfigError, ConfigFile
+from aoetui.engine.links import candidates, read_links, refusal_for
+from aoetui.engine.local import LocalEngine
+from aoetui.engine.packet import PacketSocket
+from aoetui.engine.state import StateStore
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from aoetui.engine.config import Config
+    from aoetui.engine.snapshot import DeviceSnapshot
+    from aoetui.engine.spec import ExportSpec
+
+_ANSWER_SECONDS = 10.0
+"""How long the engine may take over a command before we say so."""
+
+
+def start_log() -> None:
+    """Send what the engine logs to the journal or the log file."""
+    logs.start(log_file())
+
+
+def log_file() -> Path:
+    """Where the log is, whether it exists yet or not."""
+    return folders.log_dir() / "aoetui.log"
+
+
+def places(config: Path | None) -> dict[str, Path]:
+    """Where everything is kept."""
+    return {"config": config or folders.config_file(), "state": folders.state_dir(), "log": log_file()}
+
+
+def chosen_interfaces(named: Sequence[str], config: Path | None) -> tuple[str, ...]:
+    """The interfaces to speak on: those named, else `[engine] interfaces`. Each is looked at and opened once.
+
+    Raises UsageError listing the candidates when nobody chose, EngineError for one that cannot carry AoE,
+    NoPermissionError.
+    """
+    links = read_links()
+    chosen = tuple(named) or _load(config).interfaces
+    if not chosen:
+        usable = ", ".join(candidates(links)) or "none on this host can carry AoE now"
+        raise UsageError(f"no interface is chosen: name one with -i, or in [engine] interfaces of the config ({usable})")
+    for name in chosen:
+        if refusal := refusal_for(name, links):
+            raise EngineError(refusal, field="interfaces")
+    for name in chosen:
+        PacketSocket(name).close()
+    return chosen
+
+
+def survey(interfaces: Sequence[str], wait: float) -> tuple[DeviceSnapshot, ...]:
+    """Broadcast once on these interfaces, listen for `wait` seconds, and return what answered, sorted by address."""
+    engine = LocalEngine()
+    try:
+        engine.start()
+        engine.submit(ChooseInterfaces(tuple(interfaces))).result(_ANSWER_SECONDS)
+        engine.submit(Discover()).result(_ANSWER_SECONDS)
+        time.sleep(wait)
+        return engine.snapshot().devices
+    finally:
+        engine.stop()
+
+
+def export_engine(spec: ExportSpec, state: Path | None) -> LocalEngine:
+    """An engine for one export that keeps no config, and state only in the folder `state`. Looks at its interfaces first."""
+    chosen_interfaces(spec.interfaces, None)
+    return LocalEngine(state=StateStore(state))
+
+
+def console_engine(config: Path | None) -> LocalEngine:
+    """The engine of the console, with the usual state. Raises UsageError for a config file that cannot be used."""
+    file = ConfigFile(config)
+    _checked(file)
+    return LocalEngine(config=file, state=StateStore(folders.state_dir()))
+
+
+def _load(config: Path | None) -> Config:
+    return _checked(ConfigFile(config))
+
+
+def _checked(file: ConfigFile) -> Config:
+    """The config as it is. What is wrong with it is known without looking at the host: exit code 2."""
+    try:
+        return file.load()
+    except ConfigError as error:
+        raise UsageError(str(error)) from error

@@ -1,0 +1,113 @@
+"""Where the program's log goes: the journal under systemd, a rotating file otherwise, and never the terminal."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+import threading
+from contextlib import suppress
+from logging.handlers import WatchedFileHandler
+from typing import TYPE_CHECKING, TextIO
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+MAX_BYTES = 1 << 20
+"""A log file that has grown to this is set aside before the next line."""
+KEPT = 3
+"""Older files that are kept, as `aoetui.log.1` (the newest) to `aoetui.log.3`."""
+
+_FORMAT = "%(asctime)s %(process)d %(levelname)s %(name)s: %(message)s"
+_JOURNAL_FORMAT = "%(name)s: %(message)s"
+
+log = logging.getLogger("aoetui")
+
+
+class SharedLogFile(WatchedFileHandler):
+    """A log file that several processes append to. It is made at the first line; whoever finds it full sets it aside.
+
+    A folder or disk that refuses the line loses the line and stops nothing.
+    """
+
+    def __init__(self, path: Path, *, max_bytes: int = MAX_BYTES) -> None:
+        super().__init__(path, encoding="utf-8", delay=True)
+        self.path = path
+        self.max_bytes = max_bytes
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Append one record; OSError is swallowed, as there is nowhere left to say it."""
+        with suppress(OSError):
+            self._make_folder()
+            self._set_aside_if_full()
+            super().emit(record)
+
+    def _make_folder(self) -> None:
+        self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+    def _set_aside_if_full(self) -> None:
+        if not self.path.exists() or self.path.stat().st_size < self.max_bytes:
+            return
+        for number in range(KEPT, 0, -1):
+            older = self._kept(number - 1)
+            if older.exists():
+                older.replace(self._kept(number))
+
+    def _kept(self, number: int) -> Path:
+        return self.path if number == 0 else self.path.with_name(f"{self.path.name}.{number}")
+
+
+class JournalLines(logging.StreamHandler[TextIO]):
+    """Lines for the journal's end of stderr, each with the `<N>` priority that systemd reads (sd-daemon(3))."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """One record; every line of a traceback gets the priority, else the journal would take it for another level."""
+        priority = 3 if record.levelno >= logging.ERROR else 4 if record.levelno >= logging.WARNING else 6
+        return "\n".join(f"<{priority}>{line}" for line in super().format(record).splitlines())
+
+
+def under_journal(stream: TextIO) -> bool:
+    """Whether the stream is the journal's own socket: JOURNAL_STREAM holds its device and inode (systemd.exec(5))."""
+    named = os.environ.get("JOURNAL_STREAM", "")
+    try:
+        facts = os.fstat(stream.fileno())
+    except (OSError, ValueError):
+        return False
+    return named == f"{facts.st_dev}:{facts.st_ino}"
+
+
+def start(path: Path, stderr: TextIO | None = None) -> None:
+    """Send all logging to the journal or to `path`, the exceptions of threads and Python's warnings too."""
+    stream = stderr or sys.stderr
+    handler: logging.Handler
+    if under_journal(stream):
+        handler = JournalLines(stream)
+        handler.setFormatter(logging.Formatter(_JOURNAL_FORMAT))
+    else:
+        handler = SharedLogFile(path)
+        handler.setFormatter(logging.Formatter(_FORMAT))
+    logging.raiseExceptions = False  # a line that cannot be written must not draw over the console
+    root = logging.getLogger()
+    for old in [each for each in root.handlers if isinstance(each, SharedLogFile | JournalLines)]:
+        root.removeHandler(old)
+        old.close()
+    root.addHandler(handler)
+    log.setLevel(logging.INFO)
+    logging.captureWarnings(capture=True)
+    threading.excepthook = _log_thread_exception
+
+
+def _log_thread_exception(failure: threading.ExceptHookArgs) -> None:
+    name = failure.thread.name if failure.thread is not None else "a thread"
+    value = failure.exc_value
+    if value is not None:
+        log.error("%s ended with an exception", name, exc_info=(failure.exc_type, value, failure.exc_traceback))
+
+
+def describe(path: Path) -> str:
+    """Where a reader finds the log, for the end of a sentence."""
+    if any(isinstance(each, JournalLines) for each in logging.getLogger().handlers):
+        return "the journal has the details"
+    if path.exists():
+        return f"the details are in {path}"
+    return f"no log could be written to {path}"
