@@ -1,0 +1,147 @@
+"""The one registry of actions. Key map, footer, help screen, palette and read-only mode are all drawn from it.
+
+An action's `id` is its Textual action name: `action_<id>` is a method of the screen whose scope it has, or of the app for
+GLOBAL. Keys carry Textual's names (`question_mark`); `shown_key` turns them into what stands on a keyboard.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from textual.binding import Binding, BindingType
+
+_KEY_NAMES = {
+    "question_mark": "?",
+    "colon": ":",
+    "slash": "/",
+    "plus": "+",
+    "minus": "-",
+    "escape": "esc",
+    "delete": "del",
+}
+
+_PRIORITY_KEYS = frozenset({"ctrl+q"})
+"""Heard everywhere, in dialogs and while typing too: there is always a way out, and it asks."""
+
+
+class Scope(StrEnum):
+    """Where an action can be done."""
+
+    GLOBAL = "everywhere"
+    SAN = "SAN"
+    EXPORTS = "Exports"
+    INTERFACES = "Interfaces"
+    EVENTS = "Events"
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """One thing that a person can do."""
+
+    id: str
+    keys: tuple[str, ...]
+    title: str
+    """The footer's word."""
+    help: str
+    """One sentence, for help and palette."""
+    scope: Scope
+    changes: bool = False
+    """Whether it changes what is served or asked: such actions do not exist in read-only mode."""
+    footer: bool = True
+    """Whether the footer has room for it; help and palette list every action."""
+
+
+def _everywhere(
+    name: str, keys: tuple[str, ...], title: str, text: str, *, changes: bool = False, footer: bool = False
+) -> Action:
+    return Action(name, keys, title, text, Scope.GLOBAL, changes, footer)
+
+
+ACTIONS: tuple[Action, ...] = (
+    Action("open_device", ("enter",), "open", "Open the device, or fold its shelf.", Scope.SAN),
+    Action(
+        "choose_interfaces",
+        ("i",),
+        "interfaces",
+        "Choose the interfaces that are scanned.",
+        Scope.SAN,
+        changes=True,
+        footer=False,
+    ),
+    Action("sort", ("s",), "sort", "Sort each shelf by the next column.", Scope.SAN),
+    Action("reverse", ("S",), "reverse", "Reverse the order within each shelf.", Scope.SAN, footer=False),
+    Action("fold", ("space",), "fold", "Fold or unfold the shelf.", Scope.SAN, footer=False),
+    Action("open_export", ("enter",), "open", "Open the export.", Scope.EXPORTS),
+    Action("stop_export", ("x",), "stop", "Stop serving the export; it stays in the config.", Scope.EXPORTS, changes=True),
+    Action("start_export", ("a",), "start", "Serve a stopped export again.", Scope.EXPORTS, changes=True),
+    Action(
+        "delete_export",
+        ("delete", "D"),
+        "delete",
+        "Stop the export and remove it from the config; its file or disk is left as it is.",
+        Scope.EXPORTS,
+        changes=True,
+    ),
+    Action("open_link", ("enter",), "open", "Open the interface.", Scope.INTERFACES),
+    Action(
+        "choose_interfaces",
+        ("c", "i"),
+        "choose",
+        "Choose the interfaces that are scanned.",
+        Scope.INTERFACES,
+        changes=True,
+    ),
+    Action("follow", ("f",), "follow", "Go to the newest event and stay there.", Scope.EVENTS),
+    Action("severity", ("v",), "severity", "Show every event, warnings and alarms, or alarms alone.", Scope.EVENTS),
+    _everywhere("new_export", ("n",), "new", "Serve a disk or a file.", changes=True, footer=True),
+    _everywhere(
+        "discover", ("d",), "discover", "Ask every device on the chosen interfaces to answer now.", changes=True, footer=True
+    ),
+    _everywhere("filter", ("slash",), "filter", "Show only rows that hold some text.", footer=True),
+    _everywhere("back", ("escape",), "back", "Close what is open, or clear the filter.", footer=True),
+    _everywhere("help", ("question_mark", "f1"), "help", "Show the keys of this view and what its words mean.", footer=True),
+    _everywhere("command_palette", ("colon", "ctrl+p"), "palette", "Find any action by its name.", footer=True),
+    _everywhere("show_san", ("1",), "SAN", "Go to SAN: every device that answers."),
+    _everywhere("show_exports", ("2",), "Exports", "Go to Exports: what this host serves, and who uses it."),
+    _everywhere("show_interfaces", ("3",), "Interfaces", "Go to Interfaces: the links of this host."),
+    _everywhere("show_events", ("5",), "Events", "Go to Events: what happened."),
+    _everywhere("copy_row", ("y",), "copy", "Copy the selected row to the terminal's clipboard."),
+    _everywhere("pause", ("p",), "pause", "Hold the picture still, or let it go on; what is served goes on anyway."),
+    _everywhere("faster", ("plus",), "faster", "Refresh more often, up to 4 times a second."),
+    _everywhere("slower", ("minus",), "slower", "Refresh less often, down to once in 2 seconds."),
+    _everywhere("slow_link", (), "slow link", "Change between our colours and the terminal's own, which need half the bytes."),
+    _everywhere("quit", ("q", "ctrl+q", "ctrl+c"), "quit", "Leave; asks first while something is served.", footer=True),
+)
+
+
+def actions_in(scope: Scope, *, read_only: bool = False) -> tuple[Action, ...]:
+    """The actions of one scope, without those that change something where `read_only`."""
+    return tuple(action for action in ACTIONS if action.scope is scope and not (read_only and action.changes))
+
+
+def is_change(name: str) -> bool:
+    """Whether the action of this id changes something, in any scope."""
+    return any(action.changes for action in ACTIONS if action.id == name)
+
+
+def shown_key(key: str) -> str:
+    """A key as people read it: `?` for `question_mark`."""
+    return _KEY_NAMES.get(key, key)
+
+
+def bindings(scope: Scope) -> list[BindingType]:
+    """Textual's bindings of one scope. The footer shows each action once, with its first key."""
+    return [
+        Binding(
+            key,
+            action.id,
+            action.title,
+            tooltip=action.help,
+            show=action.footer and key == action.keys[0],
+            key_display=shown_key(key),
+            priority=key in _PRIORITY_KEYS,
+        )
+        for action in actions_in(scope)
+        for key in action.keys
+    ]

@@ -1,0 +1,116 @@
+"""What every screen of the console has: the header, a body, the filter line, the footer."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar, cast
+
+from textual.containers import Container
+from textual.screen import Screen
+from textual.widgets import Footer, Input, Static
+
+from aoetui.actions import Scope, is_change
+from aoetui.widgets.status import StatusBar
+from aoetui.widgets.table import LiveTable
+
+if TYPE_CHECKING:
+    from textual.app import ComposeResult
+
+    from aoetui.app import ConsoleApp
+    from aoetui.engine.snapshot import EngineSnapshot
+
+TOO_SMALL = "aoetui needs 60 columns and 20 lines: enlarge the terminal, or press q to leave."
+
+
+class ConsoleScreen(Screen[None]):
+    """One section. A subclass sets SCOPE and BINDINGS = bindings(SCOPE), and writes `body` and `show`."""
+
+    SCOPE: ClassVar[Scope]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.filter_text = ""
+        """Lower case; empty shows everything."""
+        self.counted: tuple[int, int] | None = None
+        """Rows shown and rows in all, for the header while a filter is on; `show` sets it."""
+
+    @property
+    def console(self) -> ConsoleApp:
+        """The app, as what it is."""
+        return cast("ConsoleApp", self.app)
+
+    def compose(self) -> ComposeResult:
+        """Header, body, filter line, footer; and the line that stands alone in a terminal that is too small."""
+        yield StatusBar()
+        with Container(id="body"):
+            yield from self.body()
+        yield Input(placeholder="filter: type, enter keeps it, esc clears it", id="filter", compact=True, max_length=60)
+        yield Footer(show_command_palette=False, compact=True)
+        yield Static(TOO_SMALL, id="too-small", markup=False)
+
+    def body(self) -> ComposeResult:
+        """The section's own widgets."""
+        raise NotImplementedError
+
+    def show(self, snapshot: EngineSnapshot) -> None:
+        """Show this snapshot. Called about once a second while the screen is visible, and at once when it becomes so."""
+        raise NotImplementedError
+
+    def on_screen_resume(self) -> None:
+        """Nothing was shown while the screen was hidden: show what is true now."""
+        self.call_after_refresh(self.console.refresh_screen)
+
+    def matches(self, *texts: str | bytes) -> bool:
+        """Whether the filter's text stands in any of these; true without a filter."""
+        if not self.filter_text:
+            return True
+        return any(
+            self.filter_text in (each.decode("utf-8", "replace") if isinstance(each, bytes) else each).lower() for each in texts
+        )
+
+    def start_filter(self) -> None:
+        """Open the filter line."""
+        line = self.query_one("#filter", Input)
+        line.display = True
+        line.focus()
+
+    def back(self) -> bool:
+        """Close one thing: the filter line, then the filter. False if nothing was open. Subclasses close their own first."""
+        line = self.query_one("#filter", Input)
+        if not line.display and not self.filter_text:
+            return False
+        line.value = ""
+        self._leave_filter()
+        self._filter_by("")
+        return True
+
+    def row_text(self) -> str:
+        """What `y` copies: the row under the cursor of the screen's first table; empty if there is none."""
+        tables = self.query(LiveTable)
+        if not tables or tables.first().current_key is None:
+            return ""
+        table = tables.first()
+        return "  ".join(cell.plain.strip() for cell in table.get_row_at(table.cursor_row))
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:  # noqa: ARG002 - Textual's signature
+        """In read-only mode, what changes something does not exist."""
+        return not (self.console.read_only and is_change(action))
+
+    def on_input_changed(self, event: Input.Changed) -> None:
+        """Filter while the person types."""
+        if event.input.id == "filter":
+            self._filter_by(event.value)
+
+    def on_input_submitted(self, event: Input.Submitted) -> None:
+        """Keep the filter, and give the keys back to the body."""
+        if event.input.id == "filter":
+            self._leave_filter()
+
+    def _leave_filter(self) -> None:
+        line = self.query_one("#filter", Input)
+        line.display = False
+        self.focus_next("#body *")
+
+    def _filter_by(self, text: str) -> None:
+        if text.lower() != self.filter_text:
+            self.filter_text = text.lower()
+            self.console.refresh_screen()

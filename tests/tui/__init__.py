@@ -1,0 +1,1 @@
+"""The console, driven by keys and looked at as pictures."""
