@@ -1,0 +1,121 @@
+"""Parts of forms: a labelled field with its message, and the list that interfaces are chosen from."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from rich.text import Text
+from textual.containers import Horizontal, Vertical
+from textual.content import Content
+from textual.widgets import Label, SelectionList, Static
+from textual.widgets.selection_list import Selection
+
+from aoetui.engine.protocol.wire import sectors_per_frame
+from aoetui.widgets.plain import plain, printable
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable
+
+    from textual.app import ComposeResult
+    from textual.widget import Widget
+
+    from aoetui.engine.snapshot import LinkSnapshot
+
+
+class Tone(StrEnum):
+    """What a message is; also its CSS class. A mark tells it without colour."""
+
+    PLAIN = "plain"
+    GOOD = "good"
+    WARNING = "warning"
+    ERROR = "error"
+
+
+_MARKS = {Tone.PLAIN: "", Tone.GOOD: "* ", Tone.WARNING: "! ", Tone.ERROR: "x "}
+
+
+class Message(Static):
+    """A sentence beside or below a field; takes no room while empty."""
+
+    def __init__(self, *, id: str | None = None) -> None:  # noqa: A002 - Textual's own name for it
+        super().__init__("", markup=False, id=id)
+        self.display = False
+
+    def say(self, text: str, tone: Tone = Tone.PLAIN) -> None:
+        """Show `text`, from anywhere, as plain text."""
+        self.display = bool(text)
+        for each in Tone:
+            self.set_class(each is tone, f"-{each}")
+        self.update(Text(f"{_MARKS[tone]}{printable(text, 400)}"))
+
+    @property
+    def text(self) -> str:
+        """What it says, without the mark; empty if nothing."""
+        shown = str(self.content) if self.display else ""
+        return next((shown.removeprefix(mark) for mark in _MARKS.values() if mark and shown.startswith(mark)), shown)
+
+
+class Field(Horizontal):
+    """A label, its control, and the control's message: below it, or beside a short one."""
+
+    def __init__(self, label: str, *controls: Widget, name: str, beside: bool = False) -> None:
+        super().__init__(id=f"field-{name}", classes="field")
+        self._label = label
+        self._controls = controls
+        self._message = Message(id=f"message-{name}")
+        self._beside = beside
+
+    def compose(self) -> ComposeResult:
+        """Label left, the rest right of it."""
+        yield Label(self._label, classes="field-label", markup=False)
+        with Horizontal(classes="field-beside") if self._beside else Vertical(classes="field-below"):
+            yield from self._controls
+            yield self._message
+
+    def say(self, text: str, tone: Tone = Tone.PLAIN) -> None:
+        """Show a message with this field; empty removes it."""
+        self._message.say(text, tone)
+
+
+class LinkList(SelectionList[str]):
+    """Interfaces to choose from: those that can be used first, the default route's after them, the rest last."""
+
+    def __init__(self, links: Iterable[LinkSnapshot], selected: Collection[str], *, id: str | None = None) -> None:  # noqa: A002
+        options = [link_choice(link, selected=link.name in selected) for link in sorted(links, key=_order)]
+        super().__init__(*options, id=id, compact=True)
+
+
+def link_choice(link: LinkSnapshot, *, selected: bool) -> Selection[str]:
+    """One line of the list. What can never carry AoE cannot be chosen; what only waits for its cable can."""
+    never = link.mac is None or link.bridge is not None
+    return Selection(Content.from_rich_text(link_words(link)), link.name, selected and not never, disabled=never)
+
+
+def link_words(link: LinkSnapshot) -> Text:
+    """`eth1       MTU 9000  17 sectors a frame  VLAN 100 on eth1  no carrier`."""
+    words = Text.assemble(plain(f"{printable(link.name, 15):<10}"), f" MTU {link.mtu:<5}")
+    words.append(f" {sectors_per_frame(link.mtu):>3} sectors a frame")
+    if link.vlan_id is not None:
+        words.append("  ").append_text(plain(f"VLAN {link.vlan_id} on {link.parent or 'a missing link'}"))
+    remark = link_remark(link)
+    words.append("  ").append_text(Text(remark, "yellow") if remark else Text("up", "green"))
+    return words
+
+
+def link_remark(link: LinkSnapshot) -> str:
+    """Why AoE cannot, or had better not, be spoken on a link; empty if nothing speaks against it."""
+    if link.mac is None:
+        return "no Ethernet"
+    if link.bridge is not None:
+        return f"a port of {printable(link.bridge, 15)}: choose that"
+    if not link.admin_up:
+        return "down"
+    if not link.carrier:
+        return "no carrier"
+    return "has the default route" if link.default_route else ""
+
+
+def _order(link: LinkSnapshot) -> tuple[bool, bool, bool, str]:
+    never = link.mac is None or link.bridge is not None
+    return (never, link.default_route, not link.usable, link.name)
