@@ -83,15 +83,22 @@ class OrderlyStop:
         if reason is None:
             return
         self.reason = reason
+        log.info("ending: %s", reason)
         deadline = time.monotonic() + TOTAL_SECONDS
-        try:
-            self._leave()
-            self.in_time = self._stop_engine(ENGINE_SECONDS)
-        except Exception:  # a thread's edge: whatever broke, the process must still end
-            self.in_time = False
-            log.exception("stopping after %s", reason)
-        if not self._left.wait(max(0.0, deadline - time.monotonic())):
+        self.in_time = False
+        # In a thread of its own: a disk that never answers must not keep the process from ending.
+        engine = threading.Thread(target=self._stop, name="engine-stop", daemon=True)
+        engine.start()
+        self._leave()
+        engine.join(TOTAL_SECONDS)
+        if engine.is_alive() or not self._left.wait(max(0.0, deadline - time.monotonic())):
             self._end_now(0 if self.in_time else 1)
+
+    def _stop(self) -> None:
+        try:
+            self.in_time = self._stop_engine(ENGINE_SECONDS)
+        except Exception:  # a thread's edge; the process ends all the same
+            log.exception("stopping the engine after %s", self.reason)
 
     def _next_reason(self) -> str | None:
         """Wait for a signal, a vanished terminal, or (None) an end of its own accord."""

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import importlib
-import logging
 import os
-import sys
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -21,8 +19,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from aoetui.engine.api import Engine
-
-log = logging.getLogger(__name__)
 
 
 def run(config: Path | None, *, read_only: bool) -> int:
@@ -68,7 +64,4 @@ def _show(engine: Engine, stop_engine: Callable[[float], bool], terminal: Termin
         finally:
             stop_engine(2.0)
             loop.close()
-    if stop.reason:
-        log.info("ended by %s", stop.reason)
-    sys.stderr.flush()
     return ExitCode.DONE if stop.in_time and not app.return_code else ExitCode.NO

@@ -9,7 +9,8 @@ from aoetui import logs
 from aoetui.engine import places as folders
 from aoetui.engine.api import ChooseInterfaces, Discover, EngineError, UsageError
 from aoetui.engine.config import ConfigError, ConfigFile
-from aoetui.engine.links import candidates, read_links, refusal_for
+from aoetui.engine.link_notes import candidates, refusal_for
+from aoetui.engine.links import read_links
 from aoetui.engine.local import LocalEngine
 from aoetui.engine.packet import PacketSocket
 from aoetui.engine.state import StateStore
@@ -26,19 +27,19 @@ _ANSWER_SECONDS = 10.0
 """How long the engine may take over a command before we say so."""
 
 
-def start_log() -> None:
-    """Send what the engine logs to the journal or the log file."""
-    logs.start(log_file())
-
-
 def log_file() -> Path:
     """Where the log is, whether it exists yet or not."""
-    return folders.log_dir() / "aoetui.log"
+    return folders.log_file()
+
+
+def start_log() -> None:
+    """Send what the engine logs to the journal or the log file."""
+    logs.start(folders.log_file())
 
 
 def places(config: Path | None) -> dict[str, Path]:
     """Where everything is kept."""
-    return {"config": config or folders.config_file(), "state": folders.state_dir(), "log": log_file()}
+    return {"config": config or folders.config_file(), "state": folders.state_dir(), "log": folders.log_file()}
 
 
 def chosen_interfaces(named: Sequence[str], config: Path | None) -> tuple[str, ...]:
@@ -48,7 +49,7 @@ def chosen_interfaces(named: Sequence[str], config: Path | None) -> tuple[str, .
     NoPermissionError.
     """
     links = read_links()
-    chosen = tuple(named) or _load(config).interfaces
+    chosen = tuple(named) or _checked(ConfigFile(config or folders.config_file())).interfaces
     if not chosen:
         usable = ", ".join(candidates(links)) or "none on this host can carry AoE now"
         raise UsageError(f"no interface is chosen: name one with -i, or in [engine] interfaces of the config ({usable})")
@@ -81,13 +82,9 @@ def export_engine(spec: ExportSpec, state: Path | None) -> LocalEngine:
 
 def console_engine(config: Path | None) -> LocalEngine:
     """The engine of the console, with the usual state. Raises UsageError for a config file that cannot be used."""
-    file = ConfigFile(config)
+    file = ConfigFile(config or folders.config_file())
     _checked(file)
     return LocalEngine(config=file, state=StateStore(folders.state_dir()))
-
-
-def _load(config: Path | None) -> Config:
-    return _checked(ConfigFile(config))
 
 
 def _checked(file: ConfigFile) -> Config:
