@@ -1,0 +1,293 @@
+"""The console's App: sections, theme, keys, and the one handle on the engine.
+
+It reads nothing but snapshots and events, and changes nothing but through commands. No part of the engine runs on this loop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from typing import TYPE_CHECKING, ClassVar, Literal, TypeVar
+
+from textual import work
+from textual.app import App, SystemCommand
+
+from aoetui.actions import Scope, actions_in, bindings, is_change, shown_key
+from aoetui.engine.api import ChooseInterfaces, Discover, EngineError, Watch
+from aoetui.engine.snapshot import ExportState, Severity
+from aoetui.screens.base import ConsoleScreen
+from aoetui.screens.events import EventsScreen
+from aoetui.screens.help import HelpScreen
+from aoetui.screens.san import SanScreen
+from aoetui.theme import CALM, SLOW_LINK
+from aoetui.widgets.figures import many
+from aoetui.widgets.plain import printable
+from aoetui.widgets.status import Status, StatusBar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from textual.binding import BindingType
+    from textual.screen import Screen
+    from textual.timer import Timer
+
+    from aoetui.engine.api import Command, Engine
+    from aoetui.engine.snapshot import EngineSnapshot, Event
+
+Result = TypeVar("Result")
+Loudness = Literal["information", "warning", "error"]
+
+PERIODS = (0.25, 0.5, 1.0, 2.0)
+"""Seconds between two pictures, shortest first."""
+
+STALE_AFTER = 3.0
+"""Seconds after which a snapshot is shown as old."""
+
+MOST_TOASTS = 3
+"""At once; the rest is a number and the way to Events."""
+
+_LOUDNESS: dict[Severity, Loudness] = {Severity.INFO: "information", Severity.WARNING: "warning", Severity.ALARM: "error"}
+
+_log = logging.getLogger(__name__)
+
+
+class ConsoleApp(App[None], inherit_bindings=False):
+    """The console on any Engine. `embedded` says that the engine ends with this process."""
+
+    TITLE = "aoetui"
+    CSS_PATH = "app.tcss"
+    BINDINGS: ClassVar[list[BindingType]] = bindings(Scope.GLOBAL)
+    MODES: ClassVar[dict[str, str | Callable[[], Screen[None]]]] = {
+        "san": SanScreen,
+        "events": EventsScreen,
+    }
+    DEFAULT_MODE = "san"
+    HORIZONTAL_BREAKPOINTS: ClassVar[list[tuple[int, str]]] = [(0, "-tiny"), (60, "-narrow"), (80, "-normal"), (120, "-wide")]
+    VERTICAL_BREAKPOINTS: ClassVar[list[tuple[int, str]]] = [(0, "-short"), (20, "-high")]
+
+    def __init__(
+        self,
+        engine: Engine,
+        *,
+        read_only: bool = False,
+        embedded: bool = True,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        super().__init__()
+        self.engine = engine
+        self.read_only = read_only
+        self.embedded = embedded
+        self.snapshot: EngineSnapshot = engine.snapshot()
+        """The latest. It is replaced, never changed."""
+        self.paused = False
+        self._clock = clock
+        self._problem = ""
+        self._period = PERIODS.index(1.0)
+        self._ticker: Timer | None = None
+        self._toasted = self.snapshot.last_event
+        self._asking = False
+
+    def on_mount(self) -> None:
+        """Start the one timer; on the first run ask where AoE may be spoken."""
+        self.animation_level = "none"
+        self.register_theme(CALM)
+        self.theme = CALM.name
+        self._tick_every(PERIODS[self._period])
+        self.watch_san(looking=True)
+
+    def leave(self) -> None:
+        """End the console, in order and without a question."""
+        self.watch_san(looking=False)
+        self.exit()
+
+    # -- what screens use -------------------------------------------------------------------------------------------
+
+    async def ask(self, command: Command[Result], timeout: float = 30.0) -> Result:  # noqa: ASYNC109 - one bound for every caller
+        """Have the engine carry a command out, without holding up the loop. Raises EngineError, also after `timeout` seconds."""
+        waiting = asyncio.wrap_future(self.engine.submit(command))
+        try:
+            # Shielded: the engine goes on with what it accepted, and its future must stay its own to fill.
+            return await asyncio.wait_for(asyncio.shield(waiting), timeout)
+        except TimeoutError:
+            text = f"The engine has not answered for {timeout:.0f} s: it may still do it; 5 Events tells."
+            raise EngineError(text) from None
+
+    def send(self, command: Command[Result], said: str = "") -> None:
+        """Ask, say `said` once it is done, or why it was refused."""
+        self.run_worker(self._send(command, said), exit_on_error=True)
+
+    def say(self, text: str, severity: Severity = Severity.INFO) -> None:
+        """Show a toast of plain text."""
+        self.notify(printable(text, 300), severity=_LOUDNESS[severity], markup=False)
+
+    def refresh_screen(self) -> None:
+        """Show the latest snapshot on the visible section, and what is true in its header."""
+        screen = self._section()
+        if screen is None or not screen.is_mounted:
+            return
+        screen.show(self.snapshot)
+        screen.query_one(StatusBar).show(self._status(screen))
+
+    def watch_san(self, *, looking: bool) -> None:
+        """Tell the scanner whether someone looks: it asks more often then."""
+        self.engine.submit(Watch(looking))
+
+    # -- the picture ------------------------------------------------------------------------------------------------
+
+    def pull(self) -> None:
+        """Take a snapshot and show it. Nothing that fails here ends the console: the header says what failed."""
+        if not self.paused:
+            try:
+                self.snapshot = self.engine.snapshot()
+                self._tell(self.engine.events(self._toasted))
+                self._problem = ""
+            except Exception as error:
+                if not self._problem:
+                    _log.exception("no snapshot from the engine")
+                self._problem = f"engine: {error}"
+        self.refresh_screen()
+
+    def _tick_every(self, seconds: float) -> None:
+        if self._ticker is not None:
+            self._ticker.stop()
+        self._ticker = self.set_interval(seconds, self.pull)
+
+    def _section(self) -> ConsoleScreen | None:
+        """The section that is visible, under a dialog perhaps."""
+        return next((screen for screen in reversed(self.screen_stack) if isinstance(screen, ConsoleScreen)), None)
+
+    def _status(self, screen: ConsoleScreen) -> Status:
+        age = self._clock() - self.snapshot.monotonic
+        return Status(
+            snapshot=self.snapshot,
+            mode=self.current_mode,
+            embedded=self.embedded,
+            read_only=self.read_only,
+            paused=self.paused,
+            stale=float(int(age)) if age > STALE_AFTER else None,
+            problem=self._problem,
+            filter_text=screen.filter_text,
+            counted=screen.counted,
+        )
+
+    def _tell(self, events: list[Event]) -> None:
+        """Toast what matters of what is new, never a flood."""
+        if not events:
+            return
+        self._toasted = events[-1].number
+        loud = [event for event in events if event.severity is not Severity.INFO]
+        for event in loud[:MOST_TOASTS]:
+            self.say(f"{event.subject}: {event.text}", event.severity)
+        if len(loud) > MOST_TOASTS:
+            self.say(f"and {len(loud) - MOST_TOASTS} more: 5 Events", Severity.WARNING)
+
+    async def _send(self, command: Command[Result], said: str) -> None:
+        try:
+            await self.ask(command)
+        except EngineError as error:
+            self.say(str(error), Severity.ALARM)
+        else:
+            if said:
+                self.say(said)
+        self.pull()
+
+    # -- actions (actions.py says when) -------------------------------------------------------------------------------
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:  # noqa: ARG002 - Textual's signature
+        """In read-only mode, what changes something does not exist."""
+        return not (self.read_only and is_change(action))
+
+    def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
+        """The palette: every action of the visible section, then those of everywhere."""
+        section = screen if isinstance(screen, ConsoleScreen) else None
+        for scope, owner in ((section.SCOPE, section), (Scope.GLOBAL, self)) if section else ((Scope.GLOBAL, self),):
+            for action in actions_in(scope, read_only=self.read_only):
+                keys = ", ".join(shown_key(key) for key in action.keys) or "only here"
+                yield SystemCommand(action.help.rstrip("."), f"{scope}: {keys}", self._runner(action.id, owner))
+
+    def _runner(self, name: str, owner: ConsoleApp | ConsoleScreen | None) -> Callable[[], None]:
+        async def run() -> None:
+            await self.run_action(name, owner)
+
+        return lambda: self.call_later(run)
+
+    def action_show_san(self) -> None:
+        """Go to SAN."""
+        self.switch_mode("san")
+
+    def action_show_exports(self) -> None:
+        """Go to Exports."""
+        self.switch_mode("exports")
+
+    def action_show_interfaces(self) -> None:
+        """Go to Interfaces."""
+        self.switch_mode("interfaces")
+
+    def action_show_events(self) -> None:
+        """Go to Events."""
+        self.switch_mode("events")
+
+    def action_discover(self) -> None:
+        """Broadcast now."""
+        names = self.snapshot.interfaces
+        if not names:
+            self.say("No interface is chosen: press i on SAN or Interfaces to choose where AoE is spoken.", Severity.WARNING)
+            return
+        self.send(Discover(), f"Asked every device on {', '.join(names)}.")
+
+    def action_new_export(self) -> None:
+        """Open the form."""
+        self.say("The form is not here yet.")
+
+    def choose_interfaces(self) -> None:
+        """Ask which interfaces are scanned, and have them scanned."""
+
+    def action_filter(self) -> None:
+        """Open the filter line."""
+        if (screen := self._section()) is not None:
+            screen.start_filter()
+
+    def action_back(self) -> None:
+        """Close one thing."""
+        if (screen := self._section()) is not None:
+            screen.back()
+
+    def action_help(self) -> None:
+        """Show the keys and the words."""
+        screen = self._section()
+        self.push_screen(HelpScreen(screen.SCOPE if screen else Scope.GLOBAL, read_only=self.read_only))
+
+    def action_copy_row(self) -> None:
+        """Copy through the terminal (OSC 52), which works over SSH too."""
+        text = self._section().row_text() if self._section() else ""
+        if text:
+            self.copy_to_clipboard(text)
+            self.say(f"Copied, where the terminal allows it: {text}")
+
+    def action_pause(self) -> None:
+        """Hold the picture, or let it go on."""
+        self.paused = not self.paused
+        self.watch_san(looking=not self.paused)
+        self.pull()
+
+    def action_faster(self) -> None:
+        """More pictures."""
+        self._change_period(-1)
+
+    def action_slower(self) -> None:
+        """Fewer pictures."""
+        self._change_period(1)
+
+    def _change_period(self, step: int) -> None:
+        self._period = min(max(self._period + step, 0), len(PERIODS) - 1)
+        self._tick_every(PERIODS[self._period])
+        self.say(f"Refreshing {1 / PERIODS[self._period]:g} times a second.")
+
+    def action_slow_link(self) -> None:
+        """Change the colours."""
+        self.theme = CALM.name if self.theme == SLOW_LINK else SLOW_LINK
+
+    async def action_quit(self) -> None:
+        """Leave."""
+        self.leave()

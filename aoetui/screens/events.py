@@ -1,0 +1,114 @@
+"""Events: what happened, newest last."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING, ClassVar
+
+from rich.text import Text
+from textual.widgets import RichLog, Static
+
+from aoetui.actions import Scope, bindings
+from aoetui.engine.snapshot import Event, Severity
+from aoetui.screens.base import ConsoleScreen
+from aoetui.widgets.plain import plain, printable
+
+if TYPE_CHECKING:
+    from textual.app import ComposeResult
+    from textual.binding import BindingType
+
+    from aoetui.engine.snapshot import EngineSnapshot
+
+MOST_KEPT = 2000
+"""Events; the oldest make room."""
+
+MARKS = {
+    Severity.INFO: ("- info", "bright_black"),
+    Severity.WARNING: ("! warning", "yellow"),
+    Severity.ALARM: ("x ALARM", "bold red"),
+}
+
+LEVELS: tuple[tuple[str, frozenset[Severity]], ...] = (
+    ("every event", frozenset(Severity)),
+    ("warnings and alarms", frozenset({Severity.WARNING, Severity.ALARM})),
+    ("alarms only", frozenset({Severity.ALARM})),
+)
+
+
+def event_line(event: Event) -> Text:
+    """Time, severity, subject, sentence."""
+    mark, style = MARKS[event.severity]
+    return Text.assemble(
+        (f"{event.time.astimezone():%d %b %H:%M:%S}  ", "bright_black"),
+        (f"{mark:<10}", style),
+        (f"{printable(event.subject, 14):<15}", "bold"),
+        plain(event.text, 300),
+    )
+
+
+class EventsScreen(ConsoleScreen):
+    """The engine's events, from when the console started or as far back as the engine keeps them."""
+
+    SCOPE = Scope.EVENTS
+    CSS_PATH = "events.tcss"
+    BINDINGS: ClassVar[list[BindingType]] = bindings(Scope.EVENTS)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._kept: deque[Event] = deque(maxlen=MOST_KEPT)
+        self._newest = 0
+        self._level = 0
+        self._written: tuple[str, int] | None = None
+        """Filter and level that the log was written with."""
+
+    def body(self) -> ComposeResult:
+        """The log, and a line that says what it holds."""
+        yield RichLog(id="events", max_lines=MOST_KEPT, wrap=False, markup=False, highlight=False, auto_scroll=True)
+        yield Static(id="events-state", markup=False)
+
+    def show(self, snapshot: EngineSnapshot) -> None:
+        """Add what is new; write all again when the filter changed."""
+        fresh = self.console.engine.events(self._newest) if snapshot.last_event > self._newest else []
+        self._kept.extend(fresh)
+        if fresh:
+            self._newest = fresh[-1].number
+        log = self.query_one("#events", RichLog)
+        if self._written != (self.filter_text, self._level):
+            self._written = (self.filter_text, self._level)
+            log.clear()
+            fresh = list(self._kept)
+        self._write(log, [event for event in fresh if self._passes(event)])
+        self.counted = (sum(self._passes(event) for event in self._kept), len(self._kept))
+        self._say_state(log)
+
+    def action_follow(self) -> None:
+        """To the newest, and on with it."""
+        log = self.query_one("#events", RichLog)
+        log.scroll_end(animate=False)
+        self._say_state(log)
+
+    def action_severity(self) -> None:
+        """Show the next set of severities."""
+        self._level = (self._level + 1) % len(LEVELS)
+        self.console.refresh_screen()
+
+    def row_text(self) -> str:
+        """The newest event that is shown: there is no cursor here."""
+        shown = [event for event in self._kept if self._passes(event)]
+        return event_line(shown[-1]).plain if shown else ""
+
+    def _passes(self, event: Event) -> bool:
+        return event.severity in LEVELS[self._level][1] and self.matches(event.subject, event.text)
+
+    def _write(self, log: RichLog, events: list[Event]) -> None:
+        following = log.is_vertical_scroll_end
+        for event in events:
+            log.write(event_line(event), scroll_end=following)
+
+    def _say_state(self, log: RichLog) -> None:
+        shown = self.counted[0] if self.counted else 0
+        where = "following" if log.is_vertical_scroll_end else "not following: f goes to the newest"
+        text = (
+            "Nothing has happened yet." if not self._kept else f"{LEVELS[self._level][0]}, {shown} of {len(self._kept)}; {where}"
+        )
+        self.query_one("#events-state", Static).update(Text(text))

@@ -1,0 +1,83 @@
+"""Help: the keys of the view it was called from, then those of everywhere, then the words that the views use."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+from rich.text import Text
+from textual.binding import Binding, BindingType
+from textual.containers import VerticalScroll
+from textual.screen import ModalScreen
+from textual.widgets import Static
+
+from aoetui.actions import Action, Scope, actions_in, shown_key
+
+if TYPE_CHECKING:
+    from textual.app import ComposeResult
+
+MOVING = (
+    ("arrows, j k", "Move by a row."),
+    ("g G, home end", "To the first row, to the last."),
+    ("tab", "To the next pane."),
+)
+
+WORDS = (
+    ("* up", "Answered the last broadcast."),
+    ("x silent", "Missed two broadcasts; its age says since when."),
+    ("- gone", "No answer for ten minutes."),
+    ("= ours", "An export of this host. It does not hear itself, so the engine tells of it."),
+    ("! conflict", "Two disks at one address. Linux takes them for two paths of one disk and corrupts both."),
+    ("path", "One MAC that answers for a device, seen from one interface of ours."),
+    ("data", "Payload: bytes of data in one frame. 8.7k needs MTU 9000 all the way; 1.0k is MTU 1500."),
+    ("rtt", "Round-trip time of the last question, in milliseconds."),
+    ("buffers", "Buffer count: how many requests the target takes at once."),
+    ("config", "Config string: a label that the target keeps; hosts find their disk by it."),
+)
+
+
+class HelpScreen(ModalScreen[None]):
+    """Closes on the keys that people try."""
+
+    CSS_PATH = "help.tcss"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape,question_mark,q,f1", "close", "close", key_display="esc"),
+        Binding("j", "scroll('down')", show=False),
+        Binding("k", "scroll('up')", show=False),
+    ]
+
+    def __init__(self, scope: Scope, *, read_only: bool = False) -> None:
+        super().__init__()
+        self._scope = scope
+        self._read_only = read_only
+
+    def compose(self) -> ComposeResult:
+        """One page that scrolls."""
+        with VerticalScroll(id="help") as page:
+            page.border_title = "help"
+            page.border_subtitle = "up and down to read, esc to close"
+            yield Static(Text("\n").join(self._lines()), markup=False)
+
+    def _lines(self) -> list[Text]:
+        here = () if self._scope is Scope.GLOBAL else actions_in(self._scope, read_only=self._read_only)
+        lines = [Text(f"In {self._scope}", "bold"), *map(_action_line, here), *(_line(*each) for each in MOVING)]
+        lines += [Text(""), Text("Everywhere", "bold"), *map(_action_line, actions_in(Scope.GLOBAL, read_only=self._read_only))]
+        lines += [Text(""), Text("What the words mean", "bold"), *(_line(*each) for each in WORDS)]
+        return lines
+
+    def action_close(self) -> None:
+        """Back to the view."""
+        self.dismiss(None)
+
+    def action_scroll(self, way: str) -> None:
+        """A line down or up."""
+        page = self.query_one("#help", VerticalScroll)
+        page.scroll_relative(y=1 if way == "down" else -1, animate=False)
+
+
+def _action_line(action: Action) -> Text:
+    keys = ", ".join(shown_key(key) for key in action.keys)
+    return _line(keys or "palette only", action.help)
+
+
+def _line(keys: str, meaning: str) -> Text:
+    return Text.assemble((f"  {keys:<16}", "bold yellow"), meaning)

@@ -1,0 +1,228 @@
+"""SAN: every device that answers, and our own exports, by shelf; beside them what is known of the selected one."""
+
+from __future__ import annotations
+
+from itertools import groupby
+from typing import TYPE_CHECKING, ClassVar
+
+from rich.text import Text
+from textual.containers import Container, VerticalScroll
+from textual.widgets import Static
+
+from aoetui.actions import Scope, bindings
+from aoetui.engine.snapshot import DeviceSnapshot, DeviceState, Sameness
+from aoetui.screens.base import ConsoleScreen
+from aoetui.widgets import figures
+from aoetui.widgets.details import device_lines, state_word
+from aoetui.widgets.plain import plain
+from aoetui.widgets.table import Column, LiveTable, Row
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from textual.app import ComposeResult
+    from textual.binding import BindingType
+    from textual.widgets import DataTable
+
+    from aoetui.engine.snapshot import EngineSnapshot
+
+COLUMNS = (
+    Column("address", "address", 9),
+    Column("size", "size", 8, right=True),
+    Column("state", "state", 10),
+    Column("paths", "paths", 9),
+    Column("data", "data", 5, right=True),
+    Column("config", "config", 19),
+)
+
+_URGENCY = {DeviceState.UP: 2, DeviceState.SILENT: 1, DeviceState.GONE: 3}
+
+ORDERS: tuple[tuple[str, Callable[[DeviceSnapshot], float | int]], ...] = (
+    ("address", lambda device: device.address.slot),
+    ("size", lambda device: device.size or 0),
+    ("state", lambda device: 0 if device.sameness is Sameness.DIFFERENT else _URGENCY[device.state]),
+    ("payload", lambda device: device.payload),
+    ("age", lambda device: device.age),
+)
+"""What `s` goes through, within each shelf."""
+
+NO_INTERFACE = """No interface is chosen, so nothing is asked and nothing is heard.
+
+Press i to choose the interfaces that lead to your disks.
+AoE is never spoken on an interface that nobody chose."""
+
+NO_ANSWER = """Nothing has answered on {names} yet.
+
+Press d to ask again now. If it stays empty:
+  - 3 Interfaces tells whether the link is up, and what is odd about it;
+  - the target must be in the same Ethernet segment and VLAN: AoE is not routed;
+  - a target with a mask list answers only the MACs on it;
+  - press i to scan other interfaces, n to serve a disk of your own."""
+
+
+class SanScreen(ConsoleScreen):
+    """The list of devices and the detail of one."""
+
+    SCOPE = Scope.SAN
+    CSS_PATH = "san.tcss"
+    BINDINGS: ClassVar[list[BindingType]] = bindings(Scope.SAN)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._folded: set[int] = set()
+        self._order = 0
+        self._reverse = False
+        self._devices: dict[str, DeviceSnapshot] = {}
+
+    def body(self) -> ComposeResult:
+        """List, detail, and what stands there instead when there is nothing to list."""
+        with Container(id="san"):
+            yield LiveTable(COLUMNS, id="san-list")
+            with VerticalScroll(id="san-detail"):
+                yield Static(id="san-device", markup=False)
+        yield Static(classes="empty", markup=False)
+
+    def on_screen_resume(self) -> None:
+        """Someone looks: the scanner asks more often."""
+        self.console.watch_san(looking=not self.console.paused)
+        super().on_screen_resume()
+
+    def show(self, snapshot: EngineSnapshot) -> None:
+        """Show the devices that pass the filter, shelf by shelf."""
+        self._devices = {str(device.address): device for device in snapshot.devices}
+        passing = [device for device in snapshot.devices if self._passes(device)]
+        self.counted = (len(passing), len(snapshot.devices))
+        self.set_class(not snapshot.devices, "-empty")
+        self.query_one(".empty", Static).update(Text(empty_text(snapshot)))
+        self.query_one("#san-list", LiveTable).show(list(self._rows(passing)))
+        self._show_detail(snapshot)
+
+    def back(self) -> bool:
+        """Close the opened device first."""
+        if self.has_class("-opened"):
+            self._open(opened=False)
+            return True
+        return super().back()
+
+    def on_data_table_row_highlighted(self, _event: DataTable.RowHighlighted) -> None:
+        """The cursor moved: show the device under it."""
+        self._show_detail(self.console.snapshot)
+
+    def on_data_table_row_selected(self, _event: DataTable.RowSelected) -> None:
+        """A click on the selected row opens it, as enter does."""
+        self.action_open_device()
+
+    def action_open_device(self) -> None:
+        """Give the device the whole width, or fold the shelf."""
+        if self._selected() is None:
+            self.action_fold()
+        else:
+            self._open(opened=True)
+
+    def action_fold(self) -> None:
+        """Fold or unfold the shelf of the selected row."""
+        key = self.query_one("#san-list", LiveTable).current_key
+        if key is None:
+            return
+        device = self._devices.get(key)
+        shelf = device.address.shelf if device else int(key.removeprefix("shelf "))
+        self._folded ^= {shelf}
+        self.console.refresh_screen()
+        self.query_one("#san-list", LiveTable).select(f"shelf {shelf}")
+
+    def action_sort(self) -> None:
+        """Sort by the next column."""
+        self._order = (self._order + 1) % len(ORDERS)
+        self._say_order()
+
+    def action_reverse(self) -> None:
+        """Turn the order round."""
+        self._reverse = not self._reverse
+        self._say_order()
+
+    def action_choose_interfaces(self) -> None:
+        """Choose what is scanned."""
+        self.console.choose_interfaces()
+
+    def _say_order(self) -> None:
+        self.console.refresh_screen()
+        self.console.say(f"Each shelf by {ORDERS[self._order][0]}{', reversed' if self._reverse else ''}.")
+
+    def _open(self, *, opened: bool) -> None:
+        self.set_class(opened, "-opened")
+        self.query_one("#san-detail" if opened else "#san-list").focus()
+
+    def _selected(self) -> DeviceSnapshot | None:
+        return self._devices.get(self.query_one("#san-list", LiveTable).current_key or "")
+
+    def _passes(self, device: DeviceSnapshot) -> bool:
+        paths = [text for path in device.paths for text in (str(path.mac), path.interface)]
+        return self.matches(
+            str(device.address), device.model, device.serial, device.config_string, state_word(device).plain, *paths
+        )
+
+    def _rows(self, devices: list[DeviceSnapshot]) -> Iterator[Row]:
+        for shelf, members in groupby(devices, key=lambda device: device.address.shelf):
+            group = sorted(members, key=ORDERS[self._order][1], reverse=self._reverse)
+            folded = shelf in self._folded and not self.filter_text
+            yield shelf_row(shelf, group, folded=folded)
+            if not folded:
+                yield from (device_row(device, self.console.snapshot) for device in group)
+
+    def _show_detail(self, snapshot: EngineSnapshot) -> None:
+        device = self._selected()
+        if device is None:
+            text = Text("Select a device to see its paths.", "bright_black")
+        else:
+            text = device_lines(device, snapshot, self.query_one("#san-detail").content_size.width)
+        self.query_one("#san-device", Static).update(text)
+
+
+def shelf_row(shelf: int, devices: list[DeviceSnapshot], *, folded: bool) -> Row:
+    """The heading of a shelf: how many devices, and how many of them need a look."""
+    odd = sum(
+        not device.ours and (device.state is not DeviceState.UP or device.sameness is Sameness.DIFFERENT) for device in devices
+    )
+    size = sum(device.size or 0 for device in devices)
+    cells = (
+        Text(f"{'>' if folded else 'v'} shelf {shelf}" if shelf < 1000 else f"{'>' if folded else 'v'} {shelf}", "bold"),
+        Text(figures.size(size), "bright_black"),
+        Text(figures.many(len(devices), "slot"), "bright_black"),
+        Text(f"{odd} not up" if odd else "", "yellow"),
+        Text(""),
+        Text(""),
+    )
+    return Row(f"shelf {shelf}", cells)
+
+
+def device_row(device: DeviceSnapshot, snapshot: EngineSnapshot) -> Row:
+    """One device."""
+    silent = device.state is not DeviceState.UP and not device.ours
+    cells = (
+        Text(f"  {device.address}"),
+        Text("-" if device.size is None else figures.size(device.size)),
+        state_word(device),
+        _paths_cell(device, snapshot),
+        Text(figures.age(device.age) if silent else _payload(device)),
+        plain(device.config_string, 19),
+    )
+    return Row(str(device.address), cells)
+
+
+def _payload(device: DeviceSnapshot) -> str:
+    return "" if device.ours else figures.payload(device.payload)
+
+
+def _paths_cell(device: DeviceSnapshot, snapshot: EngineSnapshot) -> Text:
+    if not device.ours:
+        return Text(figures.many(len(device.paths), "path"))
+    export = next((each for each in snapshot.exports if each.spec.address == device.address), None)
+    names = [port.interface for port in export.ports if port.serving] if export else []
+    return plain(",".join(names) or "nowhere", 9)
+
+
+def empty_text(snapshot: EngineSnapshot) -> str:
+    """Why there is nothing, and what to press."""
+    if not snapshot.interfaces:
+        return NO_INTERFACE
+    return NO_ANSWER.format(names=", ".join(plain(name, 15).plain for name in snapshot.interfaces))
