@@ -54,7 +54,9 @@ class Backing:
     def __init__(self, found: Found, window: Window, descriptors: _Descriptors, *, read_only: bool) -> None:
         self.path = found.path
         self.key = found.key
-        """What the path is: `st_dev:st_ino` of a file, `block:major:minor` of a block device."""
+        """What the path is while this host runs: `st_dev:st_ino` of a file, `block:major:minor` of a block device."""
+        self.lasting_key = found.lasting_key
+        """What it is across restarts of the host, which may number its devices anew: keys the state."""
         self.block_device = found.block_device
         self.read_only = read_only
         self.window = window

@@ -59,6 +59,15 @@ def model_of(folder: Path) -> str:
     return " ".join(part for part in ("" if vendor.startswith("0x") else vendor, read(disk / "device/model")) if part)
 
 
+def lasting_name(folder: Path) -> str:
+    """What a device is called whatever its number: UUID, WWID or serial, with the partition's number; empty if it has none."""
+    part = read(folder / "partition")
+    disk = folder.parent if part else folder
+    names = (read(disk / name) for name in ("dm/uuid", "md/uuid", "wwid", "device/wwid", "serial", "device/serial"))
+    name = next((each for each in names if each), "")
+    return f"{name}-part{part}" if name and part else name
+
+
 def partitions(folder: Path) -> list[Path]:
     """Sysfs folders of a disk's partitions."""
     return sorted(each.parent for each in folder.glob("*/partition"))

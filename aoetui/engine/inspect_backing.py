@@ -33,6 +33,8 @@ class Found:
     size: int
     """Bytes."""
     model: str
+    lasting: str
+    """Of a block device: what the hardware or the volume manager calls it (block_devices.lasting_name)."""
     relatives: frozenset[str]
     """Keys of what shares sectors with it: the disk of a partition, the partitions of a disk."""
 
@@ -44,6 +46,15 @@ class Found:
             if self.block_device
             else f"{self.identity[0]}:{self.identity[1]}"
         )
+
+    @property
+    def lasting_key(self) -> str:
+        """The same across restarts of the host: a file's real path and inode, a device's own name or else its path.
+
+        A file that another takes the place of, or that is moved, is another disk.
+        """
+        real = os.path.realpath(self.path)
+        return f"block:{self.lasting or real}" if self.block_device else f"file:{self.identity[1]}:{real}"
 
 
 def _block_key(number: str) -> str:
@@ -134,14 +145,15 @@ def _status(path: Path) -> os.stat_result:
 def _identify(path: Path, status: os.stat_result) -> Found:
     identity = (status.st_dev, status.st_ino, status.st_rdev)
     if stat.S_ISREG(status.st_mode):
-        return Found(path, identity, False, status.st_size, "", frozenset())
+        return Found(path, identity, False, status.st_size, "", "", frozenset())
     if not stat.S_ISBLK(status.st_mode):
         raise EngineError(f"{path} is {_kind(status.st_mode)}: choose a file or a block device", field="path")
     folder = block_devices.folder_of(block_devices.number_of(status.st_rdev))
     if not folder.exists():
         raise EngineError(f"{path} names a block device that this host does not have: choose another", field="path")
     related = frozenset(_block_key(block_devices.read(each / "dev")) for each in block_devices.relatives(folder))
-    return Found(path, identity, True, block_devices.size_of(folder), block_devices.model_of(folder), related)
+    size, model, lasting = block_devices.size_of(folder), block_devices.model_of(folder), block_devices.lasting_name(folder)
+    return Found(path, identity, True, size, model, lasting, related)
 
 
 def _kind(mode: int) -> str:

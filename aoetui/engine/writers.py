@@ -62,18 +62,26 @@ def _writers_in_proc(file: os.stat_result) -> tuple[list[str], bool]:
 def _open_files(process: Path, file: os.stat_result) -> list[tuple[int, bool]]:
     """Open flags of each descriptor of `process` on `file`, and whether it holds an exclusive byte-range lock."""
     try:
-        return [
-            _read_info(process / "fdinfo" / link.name)
-            for link in (process / "fd").iterdir()
-            if os.path.samestat(link.stat(), file)
-        ]
+        links = list((process / "fd").iterdir())
     except OSError:  # The process has ended, or is not ours to look into.
         return []
+    return [_read_info(process / "fdinfo" / link.name) for link in links if _is_same(link, file)]
+
+
+def _is_same(link: Path, file: os.stat_result) -> bool:
+    try:
+        return os.path.samestat(link.stat(), file)
+    except OSError:  # Closed meanwhile, or a socket's or pipe's name that leads nowhere.
+        return False
 
 
 def _read_info(path: Path) -> tuple[int, bool]:
     flags, has_lock = 0, False
-    for line in path.read_text().splitlines():
+    try:
+        lines = path.read_text().splitlines()
+    except OSError:  # Closed meanwhile.
+        return flags, has_lock
+    for line in lines:
         match line.split():
             case ["flags:", octal]:
                 flags = int(octal, 8)

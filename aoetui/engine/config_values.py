@@ -1,0 +1,111 @@
+"""What each key of the config file takes."""
+
+from __future__ import annotations
+
+from dataclasses import MISSING, fields
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from aoetui.engine.protocol.address import Mac
+from aoetui.engine.spec import Durability, ExportSpec
+from aoetui.engine.state import MAX_SERIAL
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+class BadValueError(ValueError):
+    """A value that its key does not take; the text continues a sentence that begins with the key."""
+
+
+def _integer(value: object) -> int:
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise BadValueError(f"must be a whole number, not {_shown(value)}: write it as 1")
+    return value
+
+
+def _boolean(value: object) -> bool:
+    if not isinstance(value, bool):
+        raise BadValueError(f"must be true or false, not {_shown(value)}")
+    return value
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise BadValueError(f'must be text, not {_shown(value)}: write it in quotes, as "web01"')
+    if not value.isprintable():
+        raise BadValueError("has a control character: remove it")
+    return value
+
+
+def _path(value: object) -> Path:
+    if not isinstance(value, str) or not value:
+        raise BadValueError(f'must be a path, not {_shown(value)}: write it in quotes, as "/srv/web01.img"')
+    if not value.startswith("/") or "\0" in value:
+        raise BadValueError(f'must be absolute, not {_shown(value)}: write it from the root, as "/srv/web01.img"')
+    return Path(value)
+
+
+def names(value: object) -> tuple[str, ...]:
+    """Interface names or patterns. Raises BadValueError."""
+    if not isinstance(value, list) or not all(isinstance(name, str) for name in value):
+        raise BadValueError(f'must be a list of names, not {_shown(value)}: write ["eth1"]')
+    for name in value:
+        if not name or not name.isprintable() or any(letter.isspace() or letter == "/" for letter in name):
+            raise BadValueError(f'holds {_shown(name)}, which no interface is called: write a name or a pattern, as "eth1"')
+    return tuple(value)
+
+
+def _macs(value: object) -> tuple[Mac, ...]:
+    if not isinstance(value, list) or not all(isinstance(mac, str) for mac in value):
+        raise BadValueError(f'must be a list of MACs, not {_shown(value)}: write ["52:54:00:a0:e0:01"]')
+    try:
+        return tuple(Mac.parse(mac) for mac in value)
+    except ValueError as error:
+        raise BadValueError(f"holds something else: {error}") from error
+
+
+def _durability(value: object) -> Durability:
+    try:
+        return Durability(str(value))
+    except ValueError as error:
+        known = " or ".join(f'"{each}"' for each in Durability)
+        raise BadValueError(f"must be {known}, not {_shown(value)}") from error
+
+
+def _serial(value: object) -> str:
+    text = _text(value)
+    if len(text) > MAX_SERIAL or not text.isascii() or text != text.strip():
+        raise BadValueError(f"{_shown(value)} does not fit: choose at most {MAX_SERIAL} ASCII characters, no space at either end")
+    return text
+
+
+def _shown(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 40 else f"{text[:37]}..."
+
+
+READERS: dict[str, Callable[[object], object]] = {
+    "shelf": _integer,
+    "slot": _integer,
+    "path": _path,
+    "interfaces": names,
+    "read_only": _boolean,
+    "durability": _durability,
+    "direct": _boolean,
+    "offset": _integer,
+    "length": _integer,
+    "buffer_count": _integer,
+    "mask": _macs,
+    "serial": _serial,
+    "label": _text,
+    "enabled": _boolean,
+}
+"""Every key of an export, in the order in which a new one is written.
+
+Each reader returns what ExportSpec holds, or raises BadValueError."""
+
+DEFAULTS: dict[str, object] = {each.name: each.default for each in fields(ExportSpec) if each.default is not MISSING}
+"""What a key means that is not there."""
+
+EXPORT_KEYS = tuple(READERS)
