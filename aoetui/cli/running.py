@@ -9,8 +9,7 @@ from aoetui import logs
 from aoetui.engine import places as folders
 from aoetui.engine.api import ChooseInterfaces, Discover, EngineError, UsageError
 from aoetui.engine.config import ConfigError, ConfigFile
-from aoetui.engine.link_notes import candidates, refusal_for
-from aoetui.engine.links import read_links
+from aoetui.engine.links import candidates, read_links, refusal_for
 from aoetui.engine.local import LocalEngine
 from aoetui.engine.packet import PacketSocket
 from aoetui.engine.state import StateStore
