@@ -10,9 +10,32 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from aoetui.engine.protocol.address import Address, Mac
+from aoetui.engine.protocol.devices import DeviceState, Sameness
 
 if TYPE_CHECKING:
     from aoetui.engine.spec import ExportSpec
+
+__all__ = [
+    "Alarm",
+    "Counters",
+    "DeviceSnapshot",
+    "DeviceState",
+    "EngineSnapshot",
+    "Event",
+    "ExportSnapshot",
+    "ExportState",
+    "InitiatorSnapshot",
+    "Json",
+    "LinkRates",
+    "LinkSnapshot",
+    "Note",
+    "PathSnapshot",
+    "PortSnapshot",
+    "Rates",
+    "Sameness",
+    "Severity",
+    "to_json",
+]
 
 Json = dict[str, "Json"] | list["Json"] | str | int | float | bool | None
 
@@ -36,26 +59,6 @@ class ExportState(StrEnum):
     """Enabled, and answered nowhere; `problem` says why."""
     STOPPED = "stopped"
     """Not enabled."""
-
-
-class DeviceState(StrEnum):
-    """What the wire says of a device or of one path."""
-
-    UP = "up"
-    SILENT = "silent"
-    """Missed two broadcasts."""
-    GONE = "gone"
-    """Nothing for ten minutes."""
-
-
-class Sameness(StrEnum):
-    """Whether the MACs that answer for one address are one disk."""
-
-    SAME = "same"
-    UNPROVEN = "unproven"
-    """Nothing differs, and no unique serial proves it (vblade, kvblade)."""
-    DIFFERENT = "different"
-    """Two disks at one address: Linux takes them for two paths of one, and corrupts both."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,83 @@
+"""What is wrong now, judged from the views alone, and the events that tell when it began and ended."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from aoetui.engine.snapshot import Alarm, DeviceState, ExportState, Sameness, Severity
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from aoetui.engine.events import EventLog
+    from aoetui.engine.protocol.address import Mac
+    from aoetui.engine.snapshot import DeviceSnapshot, ExportSnapshot, LinkSnapshot
+
+
+def alarms_of(
+    exports: Iterable[ExportSnapshot],
+    devices: Iterable[DeviceSnapshot],
+    links: Iterable[LinkSnapshot],
+    missing: Iterable[tuple[str, str]],
+) -> tuple[Alarm, ...]:
+    """Every alarm, the worst first. `missing` names chosen interfaces that are no links, with why."""
+    found = [_export_alarm(export) for export in exports]
+    found += [_device_alarm(device) for device in devices]
+    found += [alarm for link in links for alarm in _link_alarms(link)]
+    found += [Alarm(Severity.WARNING, name, text) for name, text in missing]
+    alarms = [alarm for alarm in found if alarm is not None]
+    return tuple(sorted(alarms, key=lambda alarm: (alarm.severity is not Severity.ALARM, alarm.subject)))
+
+
+def _export_alarm(export: ExportSnapshot) -> Alarm | None:
+    match export.state:
+        case ExportState.SERVING | ExportState.STOPPED:
+            return None
+        case ExportState.DEGRADED | ExportState.WAITING:
+            return Alarm(Severity.ALARM, str(export.spec.address), export.problem) if export.problem else None
+
+
+def _device_alarm(device: DeviceSnapshot) -> Alarm | None:
+    if device.sameness is not Sameness.DIFFERENT:
+        return None
+    answering: dict[Mac, None] = {path.mac: None for path in device.paths if path.state is not DeviceState.GONE}
+    macs = " and ".join(str(mac) for mac in answering)
+    whose = "others answer for our address" if device.ours else "different disks answer at one address"
+    return Alarm(
+        Severity.ALARM,
+        str(device.address),
+        f"{whose} ({macs}): Linux takes them for paths of one disk and corrupts both; end one of them or change its address",
+    )
+
+
+def _link_alarms(link: LinkSnapshot) -> list[Alarm | None]:
+    if not link.chosen:
+        return []
+    problem = [Alarm(Severity.WARNING, link.name, link.problem)] if link.problem else []
+    return [
+        *problem,
+        *(
+            Alarm(note.severity, link.name, note.text)
+            for note in link.notes
+            if note.severity is not Severity.INFO and not problem
+        ),
+    ]
+
+
+class AlarmWatch:
+    """Turns alarms that come and go into events."""
+
+    def __init__(self, events: EventLog) -> None:
+        self._events = events
+        self._standing: dict[tuple[str, str], Alarm] = {}
+
+    def see(self, alarms: Iterable[Alarm]) -> None:
+        """Compare with what stood before."""
+        now = {(alarm.subject, alarm.text): alarm for alarm in alarms}
+        for key, alarm in now.items():
+            if key not in self._standing:
+                self._events.add(alarm.severity, alarm.subject, alarm.text)
+        subjects = {subject for subject, _ in now}
+        for subject in {subject for subject, _ in self._standing} - subjects:
+            self._events.add(Severity.INFO, subject, "well again")
+        self._standing = now

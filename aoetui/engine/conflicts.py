@@ -1,0 +1,216 @@
+"""Who else serves an address: asked on the wire, and looked up among this host's own packet sockets.
+
+Two sockets on one interface of one host never hear each other, so another AoE program here is invisible on the wire: the kernel's
+list of packet sockets tells of it, and its command line (vblade) or its claims (aoetui) tell what it serves.
+"""
+
+from __future__ import annotations
+
+import socket
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from aoetui.engine.protocol.address import Address, Mac
+from aoetui.engine.protocol.frames import ConfigArgument, MalformedFrame, config_request, decode
+from aoetui.engine.protocol.wire import ETHERTYPE_AOE, SCANNER_TAG_BIT
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Iterator
+
+    from aoetui.engine.ports import Port
+
+QUESTIONS = 3
+QUESTION_GAP = 0.2
+"""Seconds between two questions, and after the last."""
+_TAG = SCANNER_TAG_BIT | 0x7E00_0000
+_INITIATORS = frozenset({"aoeping", "aoecfg", "aoe-sancheck", "tcpdump", "dumpcap", "tshark", "wireshark"})
+"""Programs that open such sockets and serve nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Conflict:
+    """Somebody else at an address, on one interface of ours."""
+
+    address: Address
+    interface: str
+    text: str
+    """One sentence that names who, and the remedy."""
+
+
+class WireQuestions:
+    """Asks on the wire who serves addresses. `heard` is fed with every response that any port receives."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._asking: dict[tuple[str, Address], dict[Mac, None]] = {}
+        self._stop = threading.Event()
+
+    def heard(self, port: Port, frames: Iterable[bytes]) -> None:
+        """Note who answers for an address that is being asked for."""
+        if not self._asking:
+            return
+        for frame in frames:
+            try:
+                answer = decode(frame)
+            except MalformedFrame:
+                continue
+            if not answer.header.response or not isinstance(answer.argument, ConfigArgument):
+                continue
+            try:
+                key = (port.interface, Address(answer.header.shelf, answer.header.slot))
+            except ValueError:
+                continue
+            with self._lock:
+                if key in self._asking:
+                    self._asking[key][answer.header.source] = None
+
+    def ask(self, wanted: Iterable[tuple[Port, Address]], ours: Collection[Mac] = ()) -> list[Conflict]:
+        """Ask three times, 200 ms apart, for each address on each port. Blocks 0.6 s, or less once `stop` was called."""
+        asked = list(wanted)
+        with self._lock:
+            for port, address in asked:
+                self._asking.setdefault((port.interface, address), {})
+        try:
+            for number in range(QUESTIONS):
+                for port, address in asked:
+                    port.send([config_request(source=port.facts.mac, address=address, tag=_TAG | number)])
+                self._stop.wait(QUESTION_GAP)
+        finally:
+            with self._lock:
+                found = {(port.interface, address): self._asking.pop((port.interface, address), {}) for port, address in asked}
+        return [
+            Conflict(
+                address, interface, f"{address} is answered by {mac} on {interface}: choose another address, or end that target"
+            )
+            for (interface, address), macs in found.items()
+            for mac in macs
+            if mac not in ours
+        ]
+
+    def stop(self) -> None:
+        """Let every question that waits, now and later, end at once."""
+        self._stop.set()
+
+
+class Claims:
+    """Names in the network namespace's abstract socket space: they tell other aoetui processes of this host what is served here.
+
+    The kernel gives a name to one process only, and takes it back when that process ends.
+    """
+
+    def __init__(self) -> None:
+        self._held: dict[str, socket.socket] = {}
+
+    def announce(self, pid: int) -> None:
+        """Let others know that this process is an aoetui, whose claims can be trusted to be complete."""
+        self._bind(_process_name(pid))
+
+    def claim(self, interface: str, address: Address) -> bool:
+        """Take an address on an interface. False if another aoetui of this host has it."""
+        return self._bind(_claim_name(interface, address))
+
+    def release(self, interface: str, address: Address) -> None:
+        """Give it back."""
+        held = self._held.pop(_claim_name(interface, address), None)
+        if held is not None:
+            held.close()
+
+    def close(self) -> None:
+        """Give everything back."""
+        while self._held:
+            self._held.popitem()[1].close()
+
+    def _bind(self, name: str) -> bool:
+        if name in self._held:
+            return True
+        claim = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        try:
+            claim.bind("\0" + name)
+        except OSError:
+            claim.close()
+            return False
+        self._held[name] = claim
+        return True
+
+
+def on_this_host(address: Address, port: Port) -> list[Conflict]:
+    """Other programs of this host that serve the address on this interface, or whose addresses cannot be known."""
+    return [
+        Conflict(address, port.interface, text)
+        for inode, user in _packet_sockets(port.index)
+        if (text := _suspicion(address, port.interface, inode, user))
+    ]
+
+
+def _suspicion(address: Address, interface: str, inode: int, user: int) -> str:
+    owner = _owner(inode)
+    if owner is None:
+        return (
+            f"another program (of user {user}) speaks AoE on {interface} and cannot be asked what it serves:"
+            " end it, or serve with force"
+        )
+    pid, name, arguments = owner
+    if name in _INITIATORS:
+        return ""
+    names = _abstract_names()
+    if _process_name(pid) in names:
+        # Its claim is taken atomically when we claim ours; here only so that a form can tell beforehand.
+        return (
+            f"{address} is served on {interface} by another aoetui (process {pid}): choose another address"
+            if _claim_name(interface, address) in names
+            else ""
+        )
+    if name == "vblade":
+        if arguments[-4:-2] != [str(address.shelf), str(address.slot)]:
+            return ""
+        return f"{address} is served on {interface} by vblade (process {pid}): choose another address, or end it"
+    return f"{name} (process {pid}) speaks AoE on {interface} and cannot be asked what it serves: end it, or serve with force"
+
+
+def _process_name(pid: int) -> str:
+    return f"aoetui/process/{pid}"
+
+
+def _claim_name(interface: str, address: Address) -> str:
+    return f"aoetui/serves/{interface}/{address}"
+
+
+def _abstract_names() -> set[str]:
+    lines = Path("/proc/net/unix").read_text(errors="replace").splitlines()[1:]
+    return {line.split()[-1].removeprefix("@") for line in lines}
+
+
+def _packet_sockets(index: int) -> Iterator[tuple[int, int]]:
+    """Inode and user of each AoE packet socket on an interface that is not ours (/proc/net/packet)."""
+    own = {inode for inode, pid in _socket_owners([Path("/proc/self")])}
+    for line in Path("/proc/net/packet").read_text().splitlines()[1:]:
+        _, _, _, protocol, interface, _, _, user, inode = line.split()[:9]
+        if int(protocol, 16) == ETHERTYPE_AOE and int(interface) in (0, index) and int(inode) not in own:
+            yield int(inode), int(user)
+
+
+def _socket_owners(processes: Iterable[Path]) -> Iterator[tuple[int, Path]]:
+    for process in processes:
+        try:
+            links = [entry.readlink().name for entry in (process / "fd").iterdir()]
+        except OSError:
+            continue  # ended meanwhile, or another user's
+        for link in links:
+            if link.startswith("socket:["):
+                yield int(link[8:-1]), process
+
+
+def _owner(inode: int) -> tuple[int, str, list[str]] | None:
+    """Process, program name and arguments of the holder of a socket; None if it is not ours to see."""
+    processes = (entry for entry in Path("/proc").iterdir() if entry.name.isdigit())
+    for found, process in _socket_owners(processes):
+        if found == inode:
+            try:
+                name = (process / "comm").read_text().strip()
+                arguments = (process / "cmdline").read_text(errors="replace").rstrip("\0").split("\0")
+            except OSError:
+                return None
+            return int(process.name), name, arguments
+    return None

@@ -1,0 +1,158 @@
+"""The engine's parts joined: links to ports, ports to exports and scanner. Changed by the engine's thread alone."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from aoetui.engine.api import EngineError
+from aoetui.engine.events import EventLog
+from aoetui.engine.ports import Port, Ports
+from aoetui.engine.san_events import tell
+from aoetui.engine.scanner import Scanner
+from aoetui.engine.serving import Held, Serving, interfaces_of
+from aoetui.engine.snapshot import Severity
+from aoetui.engine.stats import LinkMeter
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Mapping
+
+    from aoetui.engine.clock import Clock
+    from aoetui.engine.links import LinkFacts, LinkSource
+    from aoetui.engine.packet import Wire
+    from aoetui.engine.state import StateStore
+
+_CLOSE_TIME = 10.0
+"""Seconds that stopping one export may wait for its disk."""
+
+
+class Core:
+    """Ports, exports, scanner and links. `on_change` is called, from any thread, when `settle` should be."""
+
+    def __init__(
+        self,
+        *,
+        state: StateStore,
+        open_wire: Callable[[str], Wire],
+        links: LinkSource,
+        clock: Clock,
+        on_change: Callable[[], None],
+    ) -> None:
+        self.clock = clock
+        self.events = EventLog(clock)
+        self.links = links
+        self.interfaces: tuple[str, ...] | None = None
+        """Chosen for the scanner; None if nobody has chosen."""
+        self.serving = Serving(state, self.events, clock)
+        self.ports = Ports(open_wire, self, on_change, self._port_lost)
+        self.scanner = Scanner(self.ports, clock, lambda changes: tell(changes, self.events))
+        self.meters: dict[str, LinkMeter] = {}
+        self._on_change = on_change
+        self._carriers: dict[str, bool] = {}
+
+    def start(self) -> None:
+        """Start the threads of links and scanner."""
+        self.serving.claims.announce(os.getpid())
+        self.links.start(lambda _links: self._on_change())
+        self.scanner.start()
+
+    def stop(self, timeout: float) -> bool:
+        """Answer what was accepted, flush, close. False if a disk did not let that happen in `timeout` seconds."""
+        ended = self.serving.close_all(timeout)
+        self.scanner.stop()
+        self.ports.close()
+        self.links.stop()
+        return ended
+
+    # ---- in the ports' threads
+
+    def requests(self, port: Port, frames: list[bytes]) -> None:
+        """Requests go to the exports."""
+        self.serving.requests(port, frames)
+
+    def responses(self, port: Port, frames: list[bytes]) -> None:
+        """Responses go to the scanner, and to whoever asks for an address."""
+        self.serving.questions.heard(port, frames)
+        self.scanner.heard(port, frames)
+
+    def _port_lost(self, interface: str, reason: str) -> None:
+        self.events.add(Severity.WARNING, interface, f"AoE stopped on {interface}: {reason}; it goes on when the link is back")
+
+    # ---- in the engine's thread
+
+    def wanted(self) -> set[str]:
+        """The interfaces that AoE is to be spoken on: the scanner's, and those of every open export."""
+        links = self.links.current()
+        wanted = set(self.interfaces or ())
+        for held in self.serving.held():
+            if held.export is not None:
+                wanted.update(interfaces_of(held.spec, links))
+        return wanted
+
+    def reconcile(self, besides: Collection[str] = ()) -> None:
+        """Open and close ports until they are what is wanted, and `besides`."""
+        self.ports.reconcile(self.wanted() | set(besides), self.links.current())
+
+    def settle(self) -> None:
+        """Make everything true to the links of now: ports, the scanner's interfaces, and where exports are served."""
+        self.reconcile()
+        self.serving.drop_ports(self.ports)
+        self.scanner.scan_on(self.interfaces or ())
+        links = self.links.current()
+        waiting = [(held, port) for held in self.serving.held() for port in self.serving.missing(held, self.ports, links)]
+        refused = self.serving.ask(waiting)
+        for held, port in waiting:
+            why = refused.get((held.spec.address, port.interface), "")
+            if why:
+                self.serving.refuse(held, port.interface, why)
+            else:
+                self.serving.admit(held, port)
+        self.serving.advertise_changes()
+        self._advertise_where_carrier_returned(links)
+
+    def serve(self, held: Held) -> None:
+        """Serve an open export on all of its interfaces, or raise EngineError and serve it on none."""
+        links = self.links.current()
+        names = interfaces_of(held.spec, links)
+        if not names:
+            wanted = ", ".join(held.spec.interfaces)
+            raise EngineError(f"no interface of this host that is up matches {wanted}: name one", field="interfaces")
+        self.reconcile()
+        ports = [self.ports.require(name) for name in names]
+        asked = [(held, port) for port in ports if held.admitted.get(port.interface) is not port]
+        refused = self.serving.ask(asked)
+        if refused:
+            raise EngineError(next(iter(refused.values())), field="address")
+
+    def admit(self, held: Held) -> None:
+        """Answer for the export from now on, wherever `serve` found nobody else."""
+        for name in interfaces_of(held.spec, self.links.current()):
+            port = self.ports.get(name)
+            if port is not None and held.admitted.get(name) is not port:
+                self.serving.admit(held, port)
+
+    def close(self, held: Held) -> None:
+        """Serve it no more. Raises EngineError if its disk does not answer."""
+        ended = self.serving.close(held, _CLOSE_TIME)
+        self.reconcile()
+        if not ended:
+            raise EngineError(
+                f"{held.spec.path} does not answer: {held.spec.address} is served no more, but its last requests wait"
+            )
+
+    def sample(self) -> None:
+        """Take all counters, once a second."""
+        now = self.clock.monotonic()
+        self.serving.sample(now)
+        links = self.links.current()
+        for name, link in links.items():
+            self.meters.setdefault(name, LinkMeter()).sample(link.counters, now)
+        for name in self.meters.keys() - links.keys():
+            del self.meters[name]
+
+    def _advertise_where_carrier_returned(self, links: Mapping[str, LinkFacts]) -> None:
+        before, self._carriers = self._carriers, {name: link.carrier for name, link in links.items()}
+        for held in self.serving.held():
+            for name, port in held.admitted.items():
+                if self._carriers.get(name) and before.get(name) is False:
+                    self.serving.advertise(held, port)

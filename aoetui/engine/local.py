@@ -1,0 +1,248 @@
+"""The engine in this process: commands in, one at a time in its own thread; frozen snapshots and numbered events out."""
+
+from __future__ import annotations
+
+import logging
+import queue
+import socket
+import threading
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from aoetui.engine import backing
+from aoetui.engine.alarms import AlarmWatch, alarms_of
+from aoetui.engine.api import (
+    AddExport,
+    CheckAddress,
+    ChooseInterfaces,
+    Command,
+    DeleteExport,
+    Discover,
+    EngineError,
+    InspectBacking,
+    ListBlockDevices,
+    StartExport,
+    StopExport,
+    Watch,
+)
+from aoetui.engine.clock import Clock
+from aoetui.engine.core import Core
+from aoetui.engine.desk import Desk
+from aoetui.engine.links import LinkWatcher
+from aoetui.engine.packet import PacketSocket
+from aoetui.engine.snapshot import DeviceSnapshot, EngineSnapshot, ExportSnapshot, LinkSnapshot, Severity
+from aoetui.engine.state import StateStore
+from aoetui.engine.stats import LinkMeter, add_rates
+from aoetui.engine.views import device_view, export_view, link_view, own_device_view
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from aoetui.engine.config import ConfigFile
+    from aoetui.engine.links import LinkSource
+    from aoetui.engine.packet import Wire
+    from aoetui.engine.protocol.address import Address
+    from aoetui.engine.snapshot import Event
+    from aoetui.engine.spec import ExportSpec
+
+Result = TypeVar("Result")
+_TICK = 1.0
+_RETRY_TICKS = 10
+"""Every so many ticks an enabled export whose backing could not be opened is tried again."""
+_log = logging.getLogger(__name__)
+
+
+class LocalEngine:
+    """See `api.Engine`. `start` once, `stop` once; both may be called from any thread."""
+
+    def __init__(
+        self,
+        *,
+        config: ConfigFile | None = None,
+        state: StateStore | None = None,
+        open_wire: Callable[[str], Wire] = PacketSocket,
+        links: LinkSource | None = None,
+        clock: Clock | None = None,
+    ) -> None:
+        self._core = Core(
+            state=state or StateStore(None),
+            open_wire=open_wire,
+            links=links or LinkWatcher(),
+            clock=clock or Clock(),
+            on_change=self._changed,
+        )
+        self._desk = Desk(self._core, config)
+        self._alarms = AlarmWatch(self._core.events)
+        self._work: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
+        self._lookers = ThreadPoolExecutor(max_workers=2, thread_name_prefix="inspect")
+        self._unsettled = threading.Event()
+        self._stopping = threading.Event()
+        self._stop_lock = threading.Lock()
+        self._ended: bool | None = None
+        self._thread = threading.Thread(target=self._run, name="engine", daemon=True)
+        self._ticks = 0
+
+    def start(self) -> None:
+        """Take up the config file and begin. Raises EngineError if the file is not good; then nothing has begun."""
+        self._desk.load()
+        self._core.start()
+        self._thread.start()
+        self._changed()
+
+    def stop(self, timeout: float = 2.0) -> bool:
+        """Take no more requests, answer the accepted ones, flush, close. True if all disks let that happen in time."""
+        with self._stop_lock:
+            if self._ended is None:
+                self._stopping.set()
+                self._core.serving.questions.stop()
+                self._work.put(lambda: None)
+                if self._thread.is_alive():
+                    self._thread.join(timeout / 4)
+                self._ended = self._core.stop(timeout / 2)
+                self._lookers.shutdown(wait=False, cancel_futures=True)
+            return self._ended
+
+    def serve(self, spec: ExportSpec, *, force: bool = False) -> ExportSnapshot:
+        """Serve an export, or raise EngineError. Blocks until it is served (0.6 s and more)."""
+        return self.submit(AddExport(spec, force=force)).result()
+
+    # ---- api.Engine
+
+    def snapshot(self) -> EngineSnapshot:
+        """The state of now."""
+        core = self._core
+        links = self._links()
+        exports = tuple(export_view(held, core.ports, core.links.current(), core.clock) for held in core.serving.held())
+        devices = self._devices()
+        names = {link.name for link in links}
+        missing = [(name, core.ports.problem(name)) for name in core.interfaces or () if name not in names]
+        return EngineSnapshot(
+            taken=core.clock.wall(),
+            monotonic=core.clock.monotonic(),
+            host=socket.gethostname(),
+            interfaces=core.interfaces,
+            exports=exports,
+            devices=devices,
+            links=links,
+            rates=add_rates([export.rates for export in exports]),
+            alarms=alarms_of(exports, devices, links, [(name, why) for name, why in missing if why]),
+            last_event=core.events.last,
+        )
+
+    def events(self, since: int) -> list[Event]:
+        """The kept events newer than `since`."""
+        return self._core.events.since(since)
+
+    def submit(self, command: Command[Result]) -> Future[Result]:
+        """Carry a command out; commands that only look at disks have threads of their own, for a disk may not answer."""
+        if isinstance(command, InspectBacking | ListBlockDevices):
+            return self._lookers.submit(_look, command)
+        future: Future[Result] = Future()
+        self._work.put(lambda: self._carry_out(command, future))
+        if self._stopping.is_set() and not future.done():
+            future.cancel()
+        return future
+
+    # ---- the engine's thread
+
+    def _changed(self) -> None:
+        """Something about links or ports changed: settle soon, once for however many changes."""
+        if not self._unsettled.is_set():
+            self._unsettled.set()
+            self._work.put(self._settle)
+
+    def _run(self) -> None:
+        due = self._core.clock.monotonic() + _TICK
+        while not self._stopping.is_set():
+            try:
+                work = self._work.get(timeout=max(0.0, due - self._core.clock.monotonic()))
+            except queue.Empty:
+                due = self._core.clock.monotonic() + _TICK
+                work = self._tick
+            try:
+                work()
+            except Exception:  # noqa: BLE001 - the thread's edge: the engine goes on
+                _log.exception("the engine skipped a step")
+                self._core.events.add(Severity.ALARM, "engine", "an internal error: see the log file")
+
+    def _settle(self) -> None:
+        self._unsettled.clear()
+        self._core.settle()
+
+    def _tick(self) -> None:
+        self._ticks += 1
+        if self._ticks % _RETRY_TICKS == 0:
+            for held in self._core.serving.held():
+                if held.spec.enabled and held.export is None:
+                    self._desk.reopen(held)
+        self._core.settle()
+        self._core.sample()
+        self._alarms.see(self.snapshot().alarms)
+
+    def _carry_out(self, command: Command[Any], future: Future[Any]) -> None:
+        if not future.set_running_or_notify_cancel():
+            return
+        try:
+            future.set_result(self._do(command))
+        except EngineError as error:
+            future.set_exception(error)
+        except Exception as error:  # noqa: BLE001 - whoever waits for the future must hear of it
+            _log.exception("a command failed")
+            future.set_exception(EngineError(f"an internal error ({error}): see the log file"))
+
+    def _do(self, command: Command[Any]) -> object:
+        match command:
+            case AddExport():
+                self._desk.add(command)
+                return self._view(command.spec.address)
+            case StartExport():
+                self._desk.start(command)
+                return self._view(command.address)
+            case StopExport(address):
+                self._desk.stop(address)
+            case DeleteExport(address):
+                self._desk.delete(address)
+            case ChooseInterfaces(interfaces):
+                self._desk.choose(interfaces)
+            case Discover():
+                self._desk.discover()
+            case Watch(looking):
+                self._core.scanner.watch(looking=looking)
+            case CheckAddress():
+                return self._desk.check(command)
+            case _:
+                raise EngineError(f"{type(command).__name__} is no command of this engine")
+        return None
+
+    # ---- views
+
+    def _view(self, address: Address) -> ExportSnapshot:
+        held = self._core.serving.get(address)
+        if held is None:
+            raise EngineError(f"{address} is none of our exports", field="address")
+        return export_view(held, self._core.ports, self._core.links.current(), self._core.clock)
+
+    def _links(self) -> tuple[LinkSnapshot, ...]:
+        core = self._core
+        wanted = core.wanted()
+        return tuple(
+            link_view(link, core.meters.get(name) or LinkMeter(), core.ports, chosen=name in wanted)
+            for name, link in sorted(core.links.current().items())
+        )
+
+    def _devices(self) -> tuple[DeviceSnapshot, ...]:
+        clock = self._core.clock
+        found = {device.address: device_view(device, clock) for device in self._core.scanner.devices()}
+        for held in self._core.serving.held():
+            own = own_device_view(held, found.get(held.spec.address), clock)
+            if own is not None:
+                found[own.address] = own
+        return tuple(found[address] for address in sorted(found))
+
+
+def _look(command: InspectBacking | ListBlockDevices) -> Any:  # noqa: ANN401 - the command's type says which result it has
+    match command:
+        case InspectBacking(path, read_only):
+            return backing.inspect(path, read_only=read_only)
+        case ListBlockDevices():
+            return backing.list_block_devices()

@@ -1,0 +1,124 @@
+"""Runs the scanner machine on the ports: its timers, its questions out, the answers in."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections import deque
+from typing import TYPE_CHECKING
+
+from aoetui.engine.protocol.frames import MalformedFrame
+from aoetui.engine.protocol.initiator import LocalLink, ScannerMachine
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection
+
+    from aoetui.engine.clock import Clock
+    from aoetui.engine.ports import Port, Ports
+    from aoetui.engine.protocol.initiator import Change, Device
+
+LOOKING_INTERVAL = 5.0
+IDLE_INTERVAL = 60.0
+"""Seconds between broadcasts while someone looks, and otherwise."""
+_INBOX_LIMIT = 65536
+_log = logging.getLogger(__name__)
+
+
+class Scanner:
+    """The scanner's thread. `on_changes` is called in it with what the machine found."""
+
+    def __init__(self, ports: Ports, clock: Clock, on_changes: Callable[[list[Change]], None]) -> None:
+        self._ports = ports
+        self._clock = clock
+        self._on_changes = on_changes
+        self._machine = ScannerMachine()
+        self._lock = threading.Lock()
+        self._wake = threading.Event()
+        self._inbox: deque[tuple[str, bytes]] = deque(maxlen=_INBOX_LIMIT)
+        self._interfaces: frozenset[str] = frozenset()
+        self._stopping = False
+        self._thread = threading.Thread(target=self._run, name="scanner", daemon=True)
+
+    def start(self) -> None:
+        """Begin. Nothing is sent before interfaces are chosen and their ports are open."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End the thread."""
+        self._stopping = True
+        self._wake.set()
+        if self._thread.is_alive():
+            self._thread.join()
+
+    def scan_on(self, interfaces: Collection[str]) -> None:
+        """Scan on these interfaces, as far as their ports are open. Call it again whenever ports changed."""
+        self._interfaces = frozenset(interfaces)
+        links = {
+            name: LocalLink(mac=port.facts.mac, sector_count=port.facts.sector_count)
+            for name, port in self._ports.all().items()
+            if name in self._interfaces
+        }
+        with self._lock:
+            self._machine.set_links(links, self._clock.monotonic())
+        self._wake.set()
+
+    def watch(self, *, looking: bool) -> None:
+        """Broadcast every 5 s while someone looks, every 60 s otherwise."""
+        with self._lock:
+            self._machine.set_interval(LOOKING_INTERVAL if looking else IDLE_INTERVAL, self._clock.monotonic())
+        self._wake.set()
+
+    def discover(self) -> None:
+        """Broadcast now."""
+        with self._lock:
+            self._machine.discover(self._clock.monotonic())
+        self._wake.set()
+
+    def heard(self, port: Port, frames: list[bytes]) -> None:
+        """Take responses from a port's thread."""
+        if port.interface in self._interfaces:
+            self._inbox.extend((port.interface, frame) for frame in frames)
+            self._wake.set()
+
+    def devices(self) -> tuple[Device, ...]:
+        """Everything that was seen, by address."""
+        with self._lock:
+            return self._machine.devices()
+
+    def _run(self) -> None:
+        while not self._stopping:
+            try:
+                wait = self._step()
+            except Exception:  # noqa: BLE001 - the thread's edge: the scanner goes on after an unexpected frame or state
+                _log.exception("the scanner skipped a step")
+                wait = 1.0
+            self._wake.wait(wait)
+            self._wake.clear()
+
+    def _step(self) -> float | None:
+        """Take what came in, do what is due, send what is to be sent. Returns the seconds until something is due again."""
+        with self._lock:
+            now = self._clock.monotonic()
+            while self._inbox:
+                interface, frame = self._inbox.popleft()
+                try:
+                    self._machine.receive(interface, frame, now)
+                except MalformedFrame:
+                    _log.debug("a malformed response on %s was ignored", interface)
+            due = self._machine.timer()
+            if due is not None and due <= now:
+                self._machine.handle_timer(now)
+            outgoing, changes, due = self._machine.outgoing(), self._machine.changes(), self._machine.timer()
+        self._send(outgoing)
+        if changes:
+            self._on_changes(changes)
+        return None if due is None else max(0.0, due - self._clock.monotonic())
+
+    def _send(self, outgoing: list[tuple[str, bytes]]) -> None:
+        by_interface: dict[str, list[bytes]] = {}
+        for interface, frame in outgoing:
+            by_interface.setdefault(interface, []).append(frame)
+        for interface, frames in by_interface.items():
+            port = self._ports.get(interface)
+            if port is not None:
+                port.send(frames)

@@ -1,0 +1,300 @@
+"""The exports that are held, and where each is served: opened, asked for on the wire, admitted to an interface, given up.
+
+Changes come from the engine's thread alone. Ports read `_table`, which is replaced whole, so they need no lock.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING
+
+from aoetui import __version__
+from aoetui.engine import conflicts
+from aoetui.engine.api import EngineError
+from aoetui.engine.backing import Backing
+from aoetui.engine.exports import Export, Job
+from aoetui.engine.protocol import target
+from aoetui.engine.protocol.address import BROADCAST_MAC, Address
+from aoetui.engine.protocol.target import Silence
+from aoetui.engine.protocol.wire import BROADCAST_SHELF, BROADCAST_SLOT, LINUX_REFUSED_SHELF
+from aoetui.engine.snapshot import Severity
+from aoetui.engine.stats import RateMeter, total
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from aoetui.engine.clock import Clock
+    from aoetui.engine.events import EventLog
+    from aoetui.engine.links import LinkFacts
+    from aoetui.engine.ports import Port, Ports
+    from aoetui.engine.protocol.header import Header
+    from aoetui.engine.protocol.target import PortFacts
+    from aoetui.engine.snapshot import Counters
+    from aoetui.engine.spec import ExportSpec
+    from aoetui.engine.state import StateStore
+
+_GLOB = frozenset("*?[")
+
+
+@dataclass(slots=True)
+class Held:
+    """An export that the engine knows of: open or not, served or not."""
+
+    spec: ExportSpec
+    force: bool = False
+    export: Export | None = None
+    problem: str = ""
+    """Why it is not open."""
+    admitted: dict[str, Port] = field(default_factory=dict)
+    """Where it is served, by interface."""
+    refused: dict[str, str] = field(default_factory=dict)
+    """Why it is not served on an interface whose port is open. Both maps are replaced, never changed: snapshots read them."""
+    claimed: set[str] = field(default_factory=set)
+    told: dict[str, PortFacts] = field(default_factory=dict)
+    """What was last advertised, by interface."""
+    meter: RateMeter = field(default_factory=RateMeter)
+
+    def counters(self) -> Counters:
+        """Everything since it was opened."""
+        if self.export is None:
+            return total([])
+        return total([self.export.forgotten(), *(each.counters() for each in self.export.initiators())])
+
+
+@dataclass(frozen=True, slots=True)
+class _ServedHere:
+    """What one interface answers for."""
+
+    exports: dict[tuple[int, int], Export]
+
+    def addressed(self, header: Header) -> Iterable[Export]:
+        """The exports a request is for: one, or with a wildcard any number. The wildcards count each for itself."""
+        if header.shelf != BROADCAST_SHELF and header.slot != BROADCAST_SLOT:
+            export = self.exports.get((header.shelf, header.slot))
+            return () if export is None else (export,)
+        return [export for export in self.exports.values() if target.matches(header, export.spec.address)]
+
+
+def interfaces_of(spec: ExportSpec, links: Mapping[str, LinkFacts]) -> tuple[str, ...]:
+    """The interfaces an export names, its globs resolved among the Ethernet links that are up."""
+    names: dict[str, None] = {}
+    for pattern in spec.interfaces:
+        if _GLOB.isdisjoint(pattern):
+            names[pattern] = None
+        else:
+            names.update(
+                (name, None)
+                for name, link in sorted(links.items())
+                if link.mac is not None and link.admin_up and link.bridge is None and fnmatchcase(name, pattern)
+            )
+    return tuple(names)
+
+
+class Serving:
+    """Holds the exports and answers requests for them."""
+
+    def __init__(self, state: StateStore, events: EventLog, clock: Clock) -> None:
+        self._state = state
+        self._events = events
+        self._clock = clock
+        self._held: dict[Address, Held] = {}
+        self._table: dict[str, _ServedHere] = {}
+        self.claims = conflicts.Claims()
+        self.questions = conflicts.WireQuestions()
+        self.silences: Counter[Silence] = Counter()
+
+    # ---- in a port's thread
+
+    def requests(self, port: Port, frames: list[bytes]) -> None:
+        """Answer a batch: what needs no disk at once, the rest through each export's own thread."""
+        here = self._table.get(port.interface)
+        if here is None:
+            return
+        replies: list[bytes] = []
+        jobs: dict[Export, list[Job]] = {}
+        for frame in frames:
+            header = target.screen(frame, port.facts)
+            if isinstance(header, Silence):
+                self.silences[header] += 1
+                continue
+            for export in here.addressed(header):
+                reply = export.take(header, frame, port, jobs.setdefault(export, []))
+                if reply is not None:
+                    replies.append(reply)
+        for export, waiting in jobs.items():
+            export.enqueue(waiting)
+        if replies:
+            port.send(replies)
+
+    # ---- in the engine's thread
+
+    def held(self) -> list[Held]:
+        """Every export, by address."""
+        return sorted(self._held.values(), key=lambda held: held.spec.address)
+
+    def get(self, address: Address) -> Held | None:
+        """The export at an address, if there is one."""
+        return self._held.get(address)
+
+    def hold(self, spec: ExportSpec, *, force: bool = False) -> Held:
+        """Know of an export, opened or not."""
+        held = Held(spec, force)
+        self._held[spec.address] = held
+        return held
+
+    def forget(self, address: Address) -> None:
+        """Know of it no more. It must be closed."""
+        self._held.pop(address, None)
+
+    def open(self, held: Held) -> None:
+        """Open the backing and start the export's thread. Raises EngineError, also kept as the export's problem."""
+        spec = held.spec
+        try:
+            self._refuse_overlap(spec)
+            backing = Backing.open(
+                spec.path, read_only=spec.read_only, direct=spec.direct, offset=spec.offset, length=spec.length
+            )
+            try:
+                serial = spec.serial or self._state.serial_for(spec.address, backing.key)
+            except EngineError:
+                backing.close()
+                raise
+        except EngineError as error:
+            held.problem = str(error)
+            raise
+        held.problem = ""
+        held.meter = RateMeter()
+        held.export = Export(spec, backing, serial, events=self._events, clock=self._clock, firmware=__version__)
+        held.export.start()
+        if spec.address.shelf == LINUX_REFUSED_SHELF:
+            text = f"Linux refuses shelf {LINUX_REFUSED_SHELF}: initiators that run Linux will not see {spec.address}"
+            self._events.add(Severity.WARNING, str(spec.address), text)
+
+    def _refuse_overlap(self, spec: ExportSpec) -> None:
+        for other in self.held():
+            if other.export is None or other.spec.path.resolve() != spec.path.resolve():
+                continue
+            if (spec.read_only and other.spec.read_only) or not _overlap(spec, other.spec):
+                continue
+            raise EngineError(
+                f"{spec.path} is already exported as {other.spec.address}: choose another backing, or delete that export",
+                field="path",
+            )
+
+    def missing(self, held: Held, ports: Ports, links: Mapping[str, LinkFacts]) -> list[Port]:
+        """The open ports of its interfaces where it is not served yet and was not refused."""
+        if held.export is None:
+            return []
+        found = [ports.get(name) for name in interfaces_of(held.spec, links)]
+        return [
+            port
+            for port in found
+            if port is not None and held.admitted.get(port.interface) is not port and port.interface not in held.refused
+        ]
+
+    def ask(self, wanted: list[tuple[Held, Port]]) -> dict[tuple[Address, str], str]:
+        """Who else serves these, on the wire and on this host: a sentence by address and interface. Takes 0.6 s.
+
+        What nobody else serves is claimed for this process.
+        """
+        asked = [(held, port) for held, port in wanted if not held.force]
+        if not asked:
+            return {}
+        ours = {port.facts.mac for held, _ in asked for port in held.admitted.values()}
+        found = self.questions.ask([(port, held.spec.address) for held, port in asked], ours)
+        for held, port in asked:
+            found += conflicts.on_this_host(held.spec.address, port)
+        refused = {(conflict.address, conflict.interface): conflict.text for conflict in found}
+        for held, port in asked:
+            key = (held.spec.address, port.interface)
+            if key not in refused and not self._claim(held, port.interface):
+                refused[key] = f"{key[0]} is served on {port.interface} by another aoetui: choose another address"
+        return refused
+
+    def refuse(self, held: Held, interface: str, why: str) -> None:
+        """Serve the export on every interface but this one, until its port is made anew or someone starts it again."""
+        held.refused = {**held.refused, interface: why}
+
+    def admit(self, held: Held, port: Port) -> None:
+        """Serve the export on this port from now on, and advertise it."""
+        held.refused = {name: why for name, why in held.refused.items() if name != port.interface}
+        held.admitted = {**held.admitted, port.interface: port}
+        self._publish()
+        self.advertise(held, port)
+        self._events.add(Severity.INFO, str(held.spec.address), f"served on {port.interface}")
+
+    def advertise(self, held: Held, port: Port) -> None:
+        """Tell initiators that it is here: all of them, or those of the mask list."""
+        if held.export is not None:
+            held.told[port.interface] = port.facts
+            to = held.spec.mask or (BROADCAST_MAC,)
+            port.send([target.advertisement(held.export.facts, port.facts, mac) for mac in to])
+
+    def advertise_changes(self) -> None:
+        """Advertise again where an interface's MAC or MTU changed."""
+        for held in self.held():
+            for port in held.admitted.values():
+                if held.told.get(port.interface) != port.facts:
+                    self.advertise(held, port)
+
+    def drop_ports(self, ports: Ports) -> None:
+        """Serve no more where the port is gone or was made anew: there the address has to be asked for again."""
+        for held in self.held():
+            gone = [name for name, port in held.admitted.items() if ports.get(name) is not port]
+            held.admitted = {name: port for name, port in held.admitted.items() if name not in gone}
+            held.refused = {name: why for name, why in held.refused.items() if ports.get(name) is not None}
+            for name in gone:
+                self._release(held, name)
+        self._publish()
+
+    def _claim(self, held: Held, interface: str) -> bool:
+        if not self.claims.claim(interface, held.spec.address):
+            return False
+        held.claimed.add(interface)
+        return True
+
+    def _release(self, held: Held, interface: str) -> None:
+        held.claimed.discard(interface)
+        self.claims.release(interface, held.spec.address)
+
+    def close(self, held: Held, timeout: float) -> bool:
+        """Take no more requests for it, answer the accepted ones, flush, close. False if it takes over `timeout` seconds."""
+        held.admitted, held.refused = {}, {}
+        self._publish()
+        for interface in list(held.claimed):
+            self._release(held, interface)
+        export, held.export = held.export, None
+        return export is None or export.close(timeout)
+
+    def close_all(self, timeout: float) -> bool:
+        """Close every export side by side: no slow disk keeps another from its flush."""
+        self._table = {}
+        open_exports = [held.export for held in self.held() if held.export is not None]
+        for export in open_exports:
+            export.finish()
+        deadline = self._clock.monotonic() + timeout
+        ended = [export.close(max(0.0, deadline - self._clock.monotonic())) for export in open_exports]
+        self.claims.close()
+        return all(ended)
+
+    def sample(self, now: float) -> None:
+        """Take every export's counters, once a second."""
+        for held in self.held():
+            held.meter.sample(held.counters(), now)
+
+    def _publish(self) -> None:
+        table: dict[str, _ServedHere] = {}
+        for held in self.held():
+            if held.export is not None:
+                key = (held.spec.address.shelf, held.spec.address.slot)
+                for interface in held.admitted:
+                    table.setdefault(interface, _ServedHere({})).exports[key] = held.export
+        self._table = table
+
+
+def _overlap(one: ExportSpec, other: ExportSpec) -> bool:
+    one_end = None if one.length is None else one.offset + one.length
+    other_end = None if other.length is None else other.offset + other.length
+    return (other_end is None or one.offset < other_end) and (one_end is None or other.offset < one_end)

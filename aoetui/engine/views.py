@@ -1,0 +1,197 @@
+"""From the engine's live parts to the frozen values that the console and the command line read."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from aoetui.engine.links import notes_for
+from aoetui.engine.protocol.devices import DeviceState, Sameness
+from aoetui.engine.protocol.wire import SECTOR
+from aoetui.engine.serving import interfaces_of
+from aoetui.engine.snapshot import (
+    DeviceSnapshot,
+    ExportSnapshot,
+    ExportState,
+    InitiatorSnapshot,
+    LinkSnapshot,
+    PathSnapshot,
+    PortSnapshot,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from aoetui.engine.clock import Clock
+    from aoetui.engine.exports import Export, InitiatorRecord
+    from aoetui.engine.links import LinkFacts
+    from aoetui.engine.ports import Ports
+    from aoetui.engine.protocol.devices import Device, Path
+    from aoetui.engine.serving import Held
+    from aoetui.engine.stats import LinkMeter
+
+ACTIVE_SECONDS = 60.0
+"""An initiator that read or wrote within this time is active."""
+
+
+def export_view(held: Held, ports: Ports, links: Mapping[str, LinkFacts], clock: Clock) -> ExportSnapshot:
+    """One export as it is now."""
+    export = held.export
+    served = tuple(_port_view(held, name, ports) for name in interfaces_of(held.spec, links))
+    state = _state(held, served)
+    return ExportSnapshot(
+        spec=held.spec,
+        state=state,
+        problem=_problem(held, state, served),
+        size=0 if export is None else export.backing.sectors * SECTOR,
+        block_device=export is not None and export.backing.block_device,
+        serial="" if export is None else export.serial,
+        ports=served,
+        counters=held.counters(),
+        rates=held.meter.rates,
+        history=tuple(held.meter.history),
+        initiators=() if export is None else tuple(_initiator_view(record, clock) for record in export.initiators()),
+    )
+
+
+def _port_view(held: Held, interface: str, ports: Ports) -> PortSnapshot:
+    port = held.admitted.get(interface)
+    if port is not None:
+        return PortSnapshot(interface, serving=True, sector_count=port.facts.sector_count, problem="")
+    why = ports.problem(interface) or held.refused.get(interface) or held.problem
+    return PortSnapshot(interface, serving=False, sector_count=0, problem=why)
+
+
+def _state(held: Held, served: tuple[PortSnapshot, ...]) -> ExportState:
+    if not held.spec.enabled:
+        return ExportState.STOPPED
+    if not any(port.serving for port in served):
+        return ExportState.WAITING
+    fault = held.export is not None and held.export.fault
+    return ExportState.SERVING if all(port.serving for port in served) and not fault else ExportState.DEGRADED
+
+
+def _problem(held: Held, state: ExportState, served: tuple[PortSnapshot, ...]) -> str:
+    if state in (ExportState.SERVING, ExportState.STOPPED):
+        return ""
+    if held.problem:
+        return held.problem
+    if held.export is not None and held.export.fault:
+        return held.export.fault
+    problems = [port.problem for port in served if port.problem]
+    return (
+        problems[0] if problems else f"no interface of this host matches {', '.join(held.spec.interfaces)}" if not served else ""
+    )
+
+
+def _initiator_view(record: InitiatorRecord, clock: Clock) -> InitiatorSnapshot:
+    last_io = record.last_io
+    return InitiatorSnapshot(
+        mac=record.mac,
+        interface=record.interface,
+        first_seen=clock.when(record.first_seen),
+        last_io=None if last_io is None else clock.when(last_io),
+        counters=record.counters(),
+        active=last_io is not None and clock.monotonic() - last_io <= ACTIVE_SECONDS,
+    )
+
+
+def device_view(device: Device, clock: Clock) -> DeviceSnapshot:
+    """One device of the SAN as the scanner knows it."""
+    identity = device.identity
+    return DeviceSnapshot(
+        address=device.address,
+        ours=False,
+        state=device.state,
+        size=None if identity is None else identity.sectors * SECTOR,
+        model="" if identity is None else identity.model,
+        serial="" if identity is None else identity.serial,
+        firmware="" if identity is None else identity.firmware,
+        config_string=device.config_string,
+        buffer_count=device.buffer_count,
+        firmware_version=device.firmware_version,
+        sameness=device.sameness,
+        paths=tuple(_path_view(path, clock) for path in device.paths),
+        first_seen=clock.when(device.first_seen),
+        last_seen=clock.when(device.last_seen),
+        age=clock.monotonic() - device.last_seen,
+    )
+
+
+def _path_view(path: Path, clock: Clock) -> PathSnapshot:
+    return PathSnapshot(
+        mac=path.mac,
+        interface=path.interface,
+        state=path.state,
+        rtt_us=None if path.rtt is None else path.rtt * 1e6,
+        sector_count=path.sector_count,
+        first_seen=clock.when(path.first_seen),
+        last_seen=clock.when(path.last_seen),
+        age=clock.monotonic() - path.last_seen,
+    )
+
+
+def own_device_view(held: Held, foreign: DeviceSnapshot | None, clock: Clock) -> DeviceSnapshot | None:
+    """One of our exports as the SAN shows it: a socket does not hear itself, so it comes from here. None while served nowhere."""
+    export = held.export
+    if export is None or not held.admitted:
+        return None
+    now = clock.wall()
+    own_macs = {port.facts.mac for port in held.admitted.values()}
+    others = () if foreign is None else tuple(path for path in foreign.paths if path.mac not in own_macs)
+    own = tuple(
+        PathSnapshot(port.facts.mac, name, DeviceState.UP, None, port.facts.sector_count, now, now, 0.0)
+        for name, port in sorted(held.admitted.items())
+    )
+    return DeviceSnapshot(
+        address=held.spec.address,
+        ours=True,
+        state=DeviceState.UP,
+        size=export.backing.sectors * SECTOR,
+        model="aoetui",
+        serial=export.serial,
+        firmware="",
+        config_string=export.facts.config_string,
+        buffer_count=held.spec.buffer_count,
+        firmware_version=1,
+        sameness=_sameness(export, foreign) if foreign is not None and others else Sameness.SAME,
+        paths=own + others,
+        first_seen=now,
+        last_seen=now,
+        age=0.0,
+    )
+
+
+def _sameness(export: Export, foreign: DeviceSnapshot) -> Sameness:
+    """Another host may serve the same replicated disk at our address, if it was given our serial."""
+    same = (foreign.serial, foreign.size) == (export.serial, export.backing.sectors * SECTOR)
+    return foreign.sameness if same or foreign.state is DeviceState.GONE else Sameness.DIFFERENT
+
+
+def link_view(link: LinkFacts, meter: LinkMeter, ports: Ports, *, chosen: bool) -> LinkSnapshot:
+    """One network interface, with what our socket on it counted."""
+    port = ports.get(link.name)
+    counted = None if port is None else port.statistics()
+    return LinkSnapshot(
+        name=link.name,
+        index=link.index,
+        kind=link.kind,
+        mac=link.mac,
+        mtu=link.mtu,
+        admin_up=link.admin_up,
+        carrier=link.carrier,
+        vlan_id=link.vlan_id,
+        parent=link.parent,
+        bridge=link.bridge,
+        addresses=link.addresses,
+        default_route=link.default_route,
+        rates=meter.rates,
+        rx_dropped=link.counters.rx_dropped,
+        tx_dropped=link.counters.tx_dropped,
+        rx_errors=link.counters.rx_errors,
+        tx_errors=link.counters.tx_errors,
+        chosen=chosen,
+        ring_dropped=0 if counted is None else counted.ring_dropped,
+        foreign_vlan=0 if counted is None else counted.foreign_vlan,
+        problem=ports.problem(link.name) if chosen else "",
+        notes=notes_for(link, chosen=chosen),
+    )
