@@ -184,10 +184,12 @@ class PacketSocket:
             if self._closed:
                 raise OSError(errno.EBADF, "the packet socket is closed")
             frames = self._ring.take()
+            if not frames:
+                self._wait(timeout)
+                frames = [] if self._closed else self._ring.take()
             if frames:
-                return frames
-            self._wait(timeout)
-            return [] if self._closed else self._ring.take()
+                self._down = self._sender.link_lost = False
+            return frames
 
     def _wait(self, timeout: float) -> None:
         ready = dict(self._poll.poll(max(0.0, timeout) * 1000))
@@ -197,9 +199,7 @@ class PacketSocket:
         if ready.get(self._socket.fileno(), 0) & select.POLLERR:
             self._raise_pending()
         elif self._down or self._sender.link_lost:
-            # a link that is deleted while it is down reports no error of its own
-            self._name()
-            self._down = self._sender.link_lost = False
+            self._name()  # a link that is deleted while it is down reports no error of its own
 
     def _raise_pending(self) -> None:
         """Take the socket's error, which ends the state of error, and raise it."""

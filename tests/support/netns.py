@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import getpass
 import os
 import subprocess
 import threading
@@ -55,6 +56,7 @@ def _enter() -> None:
         _call("unshare", _NEWNET)
     except PermissionError:
         user, group = os.geteuid(), os.getegid()
+        os.environ.setdefault("USER", getpass.getuser())  # pytest's temporary folders keep this user's name, not root's
         _call("unshare", _NEWUSER | _NEWNET)  # EINVAL if this process has threads: conftest comes before them
         Path("/proc/self/setgroups").write_text("deny")
         Path("/proc/self/uid_map").write_text(f"0 {user} 1")

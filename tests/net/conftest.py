@@ -1,0 +1,53 @@
+"""Packet sockets at both ends of a cable."""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import pytest
+
+from aoetui.engine.packet import PacketSocket
+from tests.support.netns import veth_pair as make_veth_pair
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.support.netns import VethPair
+
+
+@dataclass(frozen=True, slots=True)
+class Cable:
+    """A veth pair with an open wire at each end."""
+
+    pair: VethPair
+    near: PacketSocket
+    far: PacketSocket
+
+    def frame(self, body: bytes, *, to_near: bool = True) -> bytes:
+        """An AoE frame between the two, with this body after the Ethernet header."""
+        ends = (self.near.mac.raw, self.far.mac.raw)
+        return b"".join(ends if to_near else reversed(ends)) + b"\x88\xa2" + body
+
+
+@contextlib.contextmanager
+def _wires(pair: VethPair) -> Iterator[Cable]:
+    near = pair.near.run(lambda: PacketSocket(pair.near_link))
+    far = pair.far.run(lambda: PacketSocket(pair.far_link))
+    with contextlib.closing(near), contextlib.closing(far):
+        yield Cable(pair, near, far)
+
+
+@pytest.fixture
+def cable(veth_pair: VethPair) -> Iterator[Cable]:
+    """Wires on a cable of MTU 1500."""
+    with _wires(veth_pair) as cable:
+        yield cable
+
+
+@pytest.fixture
+def jumbo_cable(private_network: None) -> Iterator[Cable]:  # noqa: ARG001  # it may skip
+    """Wires on a cable of MTU 9000."""
+    with make_veth_pair(mtu=9000) as pair, _wires(pair) as cable:
+        yield cable
