@@ -122,7 +122,6 @@ class ScannerMachine:
                 path.link_sector_count = links[path.interface].sector_count
         for name in removed:
             self._rounds.pop(name, None)
-            self._questions.drop(name, now)
         for name in changed:
             self._broadcast(name, now)
         if not links:
@@ -195,7 +194,7 @@ class ScannerMachine:
     def _broadcast(self, name: str, now: float) -> None:
         request = config_request(source=self._links[name].mac, address=None, tag=self._next_tag())
         self._outgoing.append((name, request))
-        # A broadcast soon after another belongs to its round: pressing "discover" often makes nobody silent sooner.
+        # A broadcast soon after another belongs to its round: pressing "discover" often makes nobody silent sooner, or later.
         self._rounds.setdefault(name, _Round(now, now + min(ANSWER_TIME, self._interval)))
 
     def _send_identify(self, path: PathRecord, tag: int) -> None:

@@ -76,14 +76,6 @@ class Questions:
         self._fill(now)
         return True
 
-    def drop(self, interface: str, now: float) -> None:
-        """Give up every question that was sent on `interface`."""
-        for tag, question in list(self._outstanding.items()):
-            if question.path.interface == interface:
-                del self._outstanding[tag]
-                question.path.asking = False
-        self._fill(now)
-
     def timer(self) -> float | None:
         """When `handle_timer` is due; None if nothing is outstanding."""
         return next((question.deadline for question in self._outstanding.values()), None)

@@ -326,6 +326,19 @@ def test_a_silent_target_is_not_asked_and_comes_back_with_any_answer() -> None:
     assert identity.sectors == 8
 
 
+def test_a_disk_that_was_exchanged_in_a_short_silence_is_seen_at_once() -> None:
+    target = FakeTarget()
+    san = FakeSan(target)
+    san.run(1.0)
+    target.alive = False
+    san.run(14.0)
+    assert san.device().state is DeviceState.SILENT
+    target.alive, target.page = True, page(serial="other")
+    san.receive(target.config_answer())
+    san.run(0.1)
+    assert san.take_changes(DeviceChanged) == [DeviceChanged(E9_1, 'serial "serial-1" -> "other"')]
+
+
 def test_one_missed_broadcast_is_no_silence() -> None:
     target = FakeTarget()
     san = FakeSan(target)
@@ -348,6 +361,17 @@ def test_discovering_in_quick_succession_makes_nobody_silent() -> None:
     assert san.device().state is DeviceState.UP
 
 
+def test_discovering_all_the_time_still_shows_who_is_silent() -> None:
+    target = FakeTarget()
+    san = FakeSan(target)
+    san.run(3.0)
+    target.alive = False
+    for _ in range(15):
+        san.machine.discover(san.now)
+        san.run(1.0)
+    assert san.device().state is DeviceState.SILENT
+
+
 def test_a_removed_link_silences_its_paths_at_once_and_the_device_lives_by_the_others() -> None:
     san = FakeSan(FakeTarget(), FakeTarget(interface="eth2"), interfaces=("eth1", "eth2"))
     san.run(1.0)
@@ -362,11 +386,20 @@ def test_a_removed_link_silences_its_paths_at_once_and_the_device_lives_by_the_o
     assert san.device().state is DeviceState.UP
 
 
-def test_questions_of_a_removed_link_are_dropped() -> None:
+def test_questions_of_a_removed_link_are_not_repeated() -> None:
     san, _, _ = asked_san()
     san.machine.set_links({}, san.now)
     san.run(10.0)
     assert len(san.requests(Command.ATA)) == 1
+
+
+def test_targets_that_wait_for_their_question_are_not_asked_on_a_removed_link() -> None:
+    san = FakeSan()
+    for number in range(2 * MAX_OUTSTANDING):
+        san.receive(FakeTarget(address=Address(1, number)).config_answer())
+    san.machine.set_links({}, san.now)
+    san.run(10.0)
+    assert len(san.requests(Command.ATA)) == MAX_OUTSTANDING
 
 
 def test_a_link_with_a_new_mac_asks_from_it() -> None:
@@ -429,6 +462,18 @@ def test_a_conflict_is_found_named_and_ended(second: dict[str, object], named: s
     san.run(40.0)
     assert san.device().sameness is Sameness.SAME
     assert san.take_changes(ConflictEnded) == [ConflictEnded(E9_1)]
+
+
+def test_one_disk_whose_macs_tell_its_changes_one_after_the_other_is_no_conflict() -> None:
+    first, second = twins(delay=0.4)
+    san = FakeSan(first, second)
+    san.run(4.0)
+    for target in (first, second):
+        target.config, target.page = b"new", page(sectors=4096)
+    san.run(10.0)
+    assert san.device().config_string == b"new"
+    assert san.device().sameness is Sameness.SAME
+    assert san.take_changes(ConflictFound) == []
 
 
 def test_a_conflict_ends_when_one_side_is_gone() -> None:
