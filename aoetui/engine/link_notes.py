@@ -24,7 +24,7 @@ def refusal_for(name: str, links: Mapping[str, LinkFacts]) -> str:
     link = links.get(name)
     if link is None:
         usable = ", ".join(candidates(links))
-        return f"there is no interface {name}: " + (f"choose from {usable}" if usable else "no other can carry AoE either")
+        return f"there is no interface {name}" + (f": choose from {usable}" if usable else ", and no other here can carry AoE")
     if link.mac is None:
         return f"{name} is no Ethernet interface ({link.kind}): AoE is spoken on Ethernet alone, choose another"
     if link.bridge is not None:

@@ -192,14 +192,14 @@ class PacketSocket:
             return frames
 
     def _wait(self, timeout: float) -> None:
+        if self._down or self._sender.link_lost:
+            self._name()  # a link that is deleted while it is down reports no error of its own
         ready = dict(self._poll.poll(max(0.0, timeout) * 1000))
         if self._wakeup in ready:
             with contextlib.suppress(BlockingIOError):
                 os.eventfd_read(self._wakeup)
         if ready.get(self._socket.fileno(), 0) & select.POLLERR:
             self._raise_pending()
-        elif self._down or self._sender.link_lost:
-            self._name()  # a link that is deleted while it is down reports no error of its own
 
     def _raise_pending(self) -> None:
         """Take the socket's error, which ends the state of error, and raise it."""
