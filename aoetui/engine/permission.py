@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+import os
 import shlex
 import sys
 from pathlib import Path
@@ -30,10 +31,16 @@ def raw_sockets_refused(interface: str) -> NoPermissionError:
 
     It offers an ambient capability, never one on the file: that would reach the system's own Python.
     """
+    start = f"no permission to send and receive frames on {interface}"
+    if os.geteuid() == 0:
+        return NoPermissionError(
+            f"{start} although root: this container or service is without CAP_NET_RAW, start it with that capability",
+            field="interfaces",
+        )
     command, user = own_command(), own_user()
     return NoPermissionError(
-        f"no permission to send and receive frames on {interface}: run `sudo {command}`, or without root's other rights"
-        f" `sudo setpriv --reuid={user} --init-groups --inh-caps=+net_raw --ambient-caps=+net_raw {command}`, or"
+        f"{start}: run `sudo {command}`, or without root's other rights"
+        f" `sudo setpriv --reuid={user} --regid={os.getegid()} --init-groups --inh-caps=+net_raw --ambient-caps=+net_raw {command}`, or"
         f" `sudo systemd-run --pty -p User={user} -p AmbientCapabilities=CAP_NET_RAW {command}`",
         field="interfaces",
     )

@@ -36,15 +36,17 @@ def test_the_loopback_is_not_ethernet(namespace: Namespace) -> None:
         namespace.run(lambda: PacketSocket("lo"))
 
 
+def open_without_capabilities() -> None:
+    """Open as a thread that may nothing."""
+    head = (ctypes.c_uint32 * 2)(_CAPABILITY_VERSION_3, 0)
+    none = (ctypes.c_uint32 * 6)()
+    assert ctypes.CDLL(None).capset(head, none) == 0  # of this thread alone
+    PacketSocket("lo")
+
+
 def test_without_permission_the_exact_command_is_given(namespace: Namespace, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.argv", ["/opt/aoe tui/bin/aoetui", "discover", "-i", "eth1"])
-
-    def open_without_capabilities() -> None:
-        head = (ctypes.c_uint32 * 2)(_CAPABILITY_VERSION_3, 0)
-        none = (ctypes.c_uint32 * 6)()
-        assert ctypes.CDLL(None).capset(head, none) == 0  # of this thread alone
-        PacketSocket("lo")
-
+    monkeypatch.setattr("os.geteuid", lambda: 1000)  # the tests' own user is root in its namespace
     with pytest.raises(NoPermissionError) as refused:
         namespace.run(open_without_capabilities)
     text = str(refused.value)
@@ -54,6 +56,12 @@ def test_without_permission_the_exact_command_is_given(namespace: Namespace, mon
     )
     assert "--ambient-caps=+net_raw '/opt/aoe tui/bin/aoetui' discover -i eth1`" in text
     assert "\n" not in text
+
+
+def test_root_without_the_capability_is_not_told_to_use_sudo(namespace: Namespace) -> None:
+    with pytest.raises(NoPermissionError, match="without CAP_NET_RAW, start it with that capability") as refused:
+        namespace.run(open_without_capabilities)
+    assert "sudo" not in str(refused.value)
 
 
 def test_run_as_a_module_the_command_names_the_python(monkeypatch: pytest.MonkeyPatch) -> None:

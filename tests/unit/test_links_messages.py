@@ -104,23 +104,8 @@ def test_only_ethernet_has_a_mac() -> None:
 
 def test_what_the_device_missed_counts_as_dropped() -> None:
     stats = {"rx_bytes": 10, "tx_bytes": 20, "rx_dropped": 3, "rx_missed_errors": 4, "tx_errors": 5, "rx_packets": 1 << 40}
-    counted = facts(_Recorded(link(2), stats)).counters
+    counted = facts(link(2, ("IFLA_STATS64", stats))).counters
     assert counted == LinkCounters(rx_bytes=10, tx_bytes=20, rx_dropped=7, tx_errors=5, rx_packets=1 << 40)
-
-
-class _Recorded:
-    """A message with counters beside: pyroute2 decodes stats64 but does not encode it."""
-
-    def __init__(self, message: Any, stats: dict[str, int]) -> None:  # noqa: ANN401  # untyped
-        self._message = message
-        self._stats = stats
-
-    def __getitem__(self, field: str) -> Any:  # noqa: ANN401  # untyped
-        return self._message[field]
-
-    def get(self, attribute: str | tuple[str, ...]) -> Any:  # noqa: ANN401  # untyped
-        """An attribute."""
-        return self._stats if attribute == "stats64" else self._message.get(attribute)
 
 
 def test_addresses_without_the_link_local_ones_every_link_has() -> None:
