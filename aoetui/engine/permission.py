@@ -38,9 +38,9 @@ def raw_sockets_refused(interface: str) -> NoPermissionError:
             field="interfaces",
         )
     command, user = own_command(), own_user()
+    as_user = f"setpriv --reuid={user} --regid={os.getegid()} --init-groups --inh-caps=+net_raw --ambient-caps=+net_raw"
     return NoPermissionError(
-        f"{start}: run `sudo {command}`, or without root's other rights"
-        f" `sudo setpriv --reuid={user} --regid={os.getegid()} --init-groups --inh-caps=+net_raw --ambient-caps=+net_raw {command}`, or"
+        f"{start}: run `sudo {command}`, or without root's other rights `sudo {as_user} {command}`, or"
         f" `sudo systemd-run --pty -p User={user} -p AmbientCapabilities=CAP_NET_RAW {command}`",
         field="interfaces",
     )
