@@ -23,6 +23,7 @@ INTERRUPTED = 130
 
 def guarded(action: Callable[[], int | None]) -> int:
     """Run `action`; whatever it raises becomes one line on stderr and the exit code of `api.ExitCode`."""
+    stdout = sys.stdout
     try:
         code = action() or ExitCode.DONE
         sys.stdout.flush()
@@ -36,6 +37,11 @@ def guarded(action: Callable[[], int | None]) -> int:
         return ending.exit_code
     except (click.Abort, KeyboardInterrupt):
         return INTERRUPTED
+    except SystemExit:
+        if sys.stdout is stdout:
+            raise
+        sys.stdout = stdout  # click has seen EPIPE, wrapped stdout, and would end with 1
+        return _reader_left()
     except OSError as error:
         return _reader_left() if error.errno == errno.EPIPE else _unexpected(error)
     except Exception as error:  # noqa: BLE001  the top edge: logged with its traceback, and shown as one line

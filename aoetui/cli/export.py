@@ -13,7 +13,7 @@ from aoetui.cli import running
 from aoetui.cli.options import address_of, macs_of, parts
 from aoetui.cli.output import complain, print_lines
 from aoetui.engine.api import ExitCode, UsageError
-from aoetui.engine.protocol.wire import DEFAULT_BUFFER_COUNT, LINUX_REFUSED_SHELF, SECTOR
+from aoetui.engine.protocol.wire import DEFAULT_BUFFER_COUNT, SECTOR
 from aoetui.engine.snapshot import Severity
 from aoetui.engine.spec import Durability, ExportSpec
 from aoetui.shutdown import OrderlyStop
@@ -94,8 +94,6 @@ def export(
 
 def serve(spec: ExportSpec, *, force: bool, state: Path | None) -> int:
     """Serve until a signal; print vblade's line, then where it is served, then whatever goes wrong."""
-    if spec.address.shelf == LINUX_REFUSED_SHELF:
-        complain(f"shelf {LINUX_REFUSED_SHELF} is refused by Linux initiators: choose another, unless yours are not Linux")
     engine = running.export_engine(spec, state)
     ended = threading.Event()
     with OrderlyStop(engine.stop, leave=ended.set) as stop:

@@ -175,11 +175,25 @@ class Console:
                 self.output += os.read(self.master, 65536)
 
 
-def run(namespace: Namespace, home: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+def run(
+    namespace: Namespace,
+    home: Path,
+    *arguments: str,
+    program: Sequence[str] = (sys.executable, "-m", "aoetui"),
+    stdout: int = subprocess.PIPE,
+) -> subprocess.CompletedProcess[str]:
     """Run `aoetui ARGUMENTS` in a namespace to its end."""
 
     def body() -> subprocess.CompletedProcess[str]:
-        command: Sequence[str] = [sys.executable, "-m", "aoetui", *arguments]
-        return subprocess.run(command, capture_output=True, text=True, env=environment(home), timeout=DEADLINE, check=False)
+        return subprocess.run(
+            [*program, *arguments],
+            stdin=subprocess.DEVNULL,
+            stdout=stdout,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=environment(home),
+            timeout=DEADLINE,
+            check=False,
+        )
 
     return namespace.run(body)

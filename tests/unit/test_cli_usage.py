@@ -44,9 +44,9 @@ def refusal(capsys: pytest.CaptureFixture[str], *arguments: str, code: ExitCode 
     ("arguments", "says"),
     [
         (["frobnicate"], "No such command 'frobnicate'"),
-        (["--frob"], "No such option: --frob"),
+        (["--frob"], "No such option"),
         (["export", "9", "1", "eth1"], "Missing argument 'PATH'"),
-        (["export", "-x", "9", "1", "eth1", "disk"], "No such option: -x"),
+        (["export", "-x", "9", "1", "eth1", "disk"], "No such option"),
         (["export", "65535", "1", "eth1", "disk"], "shelf 65535 is out of range: choose 0 to 65534"),
         (["export", "9", "255", "eth1", "disk"], "slot 255 is out of range: choose 0 to 254"),
         (["export", "-1", "1", "eth1", "disk"], "shelf -1 is out of range"),
@@ -159,8 +159,8 @@ def test_a_reader_that_leaves_is_no_error() -> None:
 
 
 def test_a_terminal_without_the_character_is_no_error() -> None:
-    environment = {**os.environ, "PYTHONIOENCODING": "ascii:strict"}
-    command = [sys.executable, "-m", "aoetui", "export", "9", "²", "eth1", "disk"]
+    environment = {**os.environ, "PYTHONIOENCODING": "iso-8859-1:strict"}
+    command = [sys.executable, "-m", "aoetui", "export", "9", "€", "eth1", "disk"]
     ended = subprocess.run(command, capture_output=True, env=environment, check=False)
     assert ended.returncode == ExitCode.USAGE
     assert ended.stderr == b"aoetui: slot '?' is not a number: choose 0 to 254\n"

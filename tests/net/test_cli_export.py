@@ -1,0 +1,111 @@
+"""`aoetui export` as a process: vblade's line, what it refuses, and what it says later."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from aoetui.engine.api import ExitCode
+from aoetui.engine.protocol.address import Address, Mac
+from aoetui.engine.protocol.wire import SECTOR
+from tests.support.program import Program, run
+from tests.support.writer import Writer
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.support.netns import VethPair
+
+SECTORS = 20480
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> Path:
+    """A sparse file of 10 MiB."""
+    path = tmp_path / "disk.img"
+    with path.open("wb") as file:
+        file.truncate(SECTORS * SECTOR)
+    return path
+
+
+def test_it_prints_the_line_of_vblade_and_where_it_serves(veth_pair: VethPair, tmp_path: Path, disk: Path) -> None:
+    with Program(veth_pair.near, tmp_path, "export", "9", "1", "near0", str(disk)) as program:
+        program.says("serving on")
+        lines = program.stdout.splitlines()
+        assert lines[0] == f"pid {program.process.pid}: e9.1, {SECTORS} sectors O_RDWR"
+        assert lines[1].startswith("serving on near0, cached")
+        assert program.stderr == ""
+
+
+def test_options_of_vblade_are_taken_together(veth_pair: VethPair, tmp_path: Path, disk: Path) -> None:
+    options = ["-b16", "-s", "-o", "8", "-l", "1000", "-m", "02:00:00:00:00:02,02:00:00:00:00:03", "-m", "020000000004"]
+    with Program(veth_pair.near, tmp_path, "export", *options, "9", "1", "near0", str(disk)) as program:
+        program.says("serving on")
+        assert "e9.1, 1000 sectors O_RDWR" in program.stdout
+        assert "durable" in program.stdout
+        with Writer(veth_pair.far, "far0", Mac.parse(veth_pair.near_mac), Address(9, 1)) as writer:
+            writer.until_answered(100)
+    assert disk.read_bytes()[8 * SECTOR : 9 * SECTOR] == Writer.content(0)
+
+
+def test_read_only(veth_pair: VethPair, tmp_path: Path, disk: Path) -> None:
+    with Program(veth_pair.near, tmp_path, "export", "-r", "9", "1", "near0", str(disk)) as program:
+        program.says("serving on near0, read-only")
+        assert "O_RDONLY" in program.stdout
+
+
+def test_shelf_4095_is_served_with_a_warning(veth_pair: VethPair, tmp_path: Path, disk: Path) -> None:
+    with Program(veth_pair.near, tmp_path, "export", "4095", "1", "near0", str(disk)) as program:
+        program.says("serving on")
+        program.says("shelf 4095")
+        assert program.stderr.startswith("aoetui: ")
+        assert program.stderr.count("\n") == 1
+
+
+def test_a_link_that_goes_is_one_line_and_not_the_end(veth_pair: VethPair, tmp_path: Path, disk: Path) -> None:
+    with Program(veth_pair.near, tmp_path, "export", "9", "1", "near0", str(disk)) as program:
+        program.says("serving on")
+        veth_pair.near.delete_link("near0")
+        program.says("near0")
+        program.says("aoetui: ")
+        assert program.process.poll() is None
+        assert "Traceback" not in program.stderr
+
+
+def test_an_address_that_is_served_already_is_refused(veth_pair: VethPair, tmp_path: Path, disk: Path) -> None:
+    (tmp_path / "far").mkdir()
+    with Program(veth_pair.far, tmp_path / "far", "export", "-r", "9", "1", "far0", str(disk)) as other:
+        other.says("serving on")
+        refused = run(veth_pair.near, tmp_path, "export", "-r", "9", "1", "near0", str(disk))
+        assert refused.returncode == ExitCode.NO
+        assert veth_pair.far_mac in refused.stderr
+        assert refused.stderr.count("\n") == 1
+        with Program(veth_pair.near, tmp_path, "export", "-r", "--force", "9", "1", "near0", str(disk)) as forced:
+            forced.says("serving on")
+
+
+@pytest.mark.parametrize(
+    ("interface", "path"),
+    [("nope", "disk.img"), ("near0", "missing.img"), ("near0,lo", "disk.img")],
+)
+def test_what_cannot_be_served_is_refused_by_name(
+    interface: str, path: str, veth_pair: VethPair, tmp_path: Path, disk: Path
+) -> None:
+    refused = run(veth_pair.near, tmp_path, "export", "9", "1", interface, str(disk.with_name(path)))
+    assert refused.returncode == ExitCode.NO
+    assert refused.stdout == ""
+    assert (path if path == "missing.img" else interface.split(",")[-1]) in refused.stderr
+    assert refused.stderr.count("\n") == 1
+
+
+def test_state_is_kept_only_where_it_was_asked_for(veth_pair: VethPair, tmp_path: Path, disk: Path) -> None:
+    kept = tmp_path / "kept"
+    for options in ([], ["--state", str(kept)]):
+        with Program(veth_pair.near, tmp_path, "export", *options, "9", "1", "near0", str(disk)) as program:
+            program.says("serving on")
+            program.process.terminate()
+            assert program.ends() == 0
+        assert bool(options) == kept.exists()
+    assert list(kept.iterdir())
+    assert not (tmp_path / "config").exists()
