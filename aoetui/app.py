@@ -8,26 +8,32 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from typing import TYPE_CHECKING, ClassVar, Literal, TypeVar
+from typing import TYPE_CHECKING, ClassVar, TypeVar
 
 from textual import work
-from textual.app import App, SystemCommand
+from textual.app import App
 
-from aoetui.actions import Scope, actions_in, bindings, is_change, shown_key
+from aoetui.actions import Scope, bindings, is_change
 from aoetui.engine.api import ChooseInterfaces, Discover, EngineError, Watch
-from aoetui.engine.snapshot import ExportState, Severity
+from aoetui.engine.snapshot import Severity
+from aoetui.palette import palette_commands
 from aoetui.screens.base import ConsoleScreen
+from aoetui.screens.choose_interfaces import ChooseInterfacesDialog
+from aoetui.screens.confirm import Confirm
 from aoetui.screens.events import EventsScreen
+from aoetui.screens.export_form import ExportForm
 from aoetui.screens.help import HelpScreen
+from aoetui.screens.quit_question import quit_question
 from aoetui.screens.san import SanScreen
-from aoetui.theme import CALM, SLOW_LINK
-from aoetui.widgets.figures import many
+from aoetui.theme import CALM, SIXTEEN, SLOW_LINK
 from aoetui.widgets.plain import printable
 from aoetui.widgets.status import Status, StatusBar
+from aoetui.widgets.toasts import LOUDNESS, toasts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+    from textual.app import SystemCommand
     from textual.binding import BindingType
     from textual.screen import Screen
     from textual.timer import Timer
@@ -36,18 +42,12 @@ if TYPE_CHECKING:
     from aoetui.engine.snapshot import EngineSnapshot, Event
 
 Result = TypeVar("Result")
-Loudness = Literal["information", "warning", "error"]
 
 PERIODS = (0.25, 0.5, 1.0, 2.0)
 """Seconds between two pictures, shortest first."""
 
 STALE_AFTER = 3.0
 """Seconds after which a snapshot is shown as old."""
-
-MOST_TOASTS = 3
-"""At once; the rest is a number and the way to Events."""
-
-_LOUDNESS: dict[Severity, Loudness] = {Severity.INFO: "information", Severity.WARNING: "warning", Severity.ALARM: "error"}
 
 _log = logging.getLogger(__name__)
 
@@ -58,13 +58,11 @@ class ConsoleApp(App[None], inherit_bindings=False):
     TITLE = "aoetui"
     CSS_PATH = "app.tcss"
     BINDINGS: ClassVar[list[BindingType]] = bindings(Scope.GLOBAL)
-    MODES: ClassVar[dict[str, str | Callable[[], Screen[None]]]] = {
-        "san": SanScreen,
-        "events": EventsScreen,
-    }
+    MODES: ClassVar[dict[str, str | Callable[[], Screen[None]]]] = {"san": SanScreen, "events": EventsScreen}
     DEFAULT_MODE = "san"
-    HORIZONTAL_BREAKPOINTS: ClassVar[list[tuple[int, str]]] = [(0, "-tiny"), (60, "-narrow"), (80, "-normal"), (120, "-wide")]
-    VERTICAL_BREAKPOINTS: ClassVar[list[tuple[int, str]]] = [(0, "-short"), (20, "-high")]
+    # Instance attributes, as Textual declares them.
+    HORIZONTAL_BREAKPOINTS = [(0, "-tiny"), (60, "-narrow"), (80, "-normal"), (120, "-wide")]  # noqa: RUF012 - see above
+    VERTICAL_BREAKPOINTS = [(0, "-short"), (20, "-high")]  # noqa: RUF012 - see above
 
     def __init__(
         self,
@@ -86,15 +84,16 @@ class ConsoleApp(App[None], inherit_bindings=False):
         self._period = PERIODS.index(1.0)
         self._ticker: Timer | None = None
         self._toasted = self.snapshot.last_event
-        self._asking = False
 
     def on_mount(self) -> None:
         """Start the one timer; on the first run ask where AoE may be spoken."""
         self.animation_level = "none"
         self.register_theme(CALM)
         self.theme = CALM.name
+        self.ansi_theme_dark = SIXTEEN
         self._tick_every(PERIODS[self._period])
-        self.watch_san(looking=True)
+        if self.snapshot.interfaces is None and not self.read_only:
+            self.choose_interfaces()
 
     def leave(self) -> None:
         """End the console, in order and without a question."""
@@ -119,7 +118,7 @@ class ConsoleApp(App[None], inherit_bindings=False):
 
     def say(self, text: str, severity: Severity = Severity.INFO) -> None:
         """Show a toast of plain text."""
-        self.notify(printable(text, 300), severity=_LOUDNESS[severity], markup=False)
+        self.notify(printable(text, 300), severity=LOUDNESS[severity], markup=False)
 
     def refresh_screen(self) -> None:
         """Show the latest snapshot on the visible section, and what is true in its header."""
@@ -142,7 +141,7 @@ class ConsoleApp(App[None], inherit_bindings=False):
                 self.snapshot = self.engine.snapshot()
                 self._tell(self.engine.events(self._toasted))
                 self._problem = ""
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001 - the timer's edge: logged once, and shown
                 if not self._problem:
                     _log.exception("no snapshot from the engine")
                 self._problem = f"engine: {error}"
@@ -172,15 +171,9 @@ class ConsoleApp(App[None], inherit_bindings=False):
         )
 
     def _tell(self, events: list[Event]) -> None:
-        """Toast what matters of what is new, never a flood."""
-        if not events:
-            return
-        self._toasted = events[-1].number
-        loud = [event for event in events if event.severity is not Severity.INFO]
-        for event in loud[:MOST_TOASTS]:
-            self.say(f"{event.subject}: {event.text}", event.severity)
-        if len(loud) > MOST_TOASTS:
-            self.say(f"and {len(loud) - MOST_TOASTS} more: 5 Events", Severity.WARNING)
+        self._toasted = events[-1].number if events else self._toasted
+        for text, severity in toasts(events):
+            self.say(text, severity)
 
     async def _send(self, command: Command[Result], said: str) -> None:
         try:
@@ -199,18 +192,8 @@ class ConsoleApp(App[None], inherit_bindings=False):
         return not (self.read_only and is_change(action))
 
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
-        """The palette: every action of the visible section, then those of everywhere."""
-        section = screen if isinstance(screen, ConsoleScreen) else None
-        for scope, owner in ((section.SCOPE, section), (Scope.GLOBAL, self)) if section else ((Scope.GLOBAL, self),):
-            for action in actions_in(scope, read_only=self.read_only):
-                keys = ", ".join(shown_key(key) for key in action.keys) or "only here"
-                yield SystemCommand(action.help.rstrip("."), f"{scope}: {keys}", self._runner(action.id, owner))
-
-    def _runner(self, name: str, owner: ConsoleApp | ConsoleScreen | None) -> Callable[[], None]:
-        async def run() -> None:
-            await self.run_action(name, owner)
-
-        return lambda: self.call_later(run)
+        """The palette's commands."""
+        return palette_commands(self, screen)
 
     def action_show_san(self) -> None:
         """Go to SAN."""
@@ -238,17 +221,21 @@ class ConsoleApp(App[None], inherit_bindings=False):
 
     def action_new_export(self) -> None:
         """Open the form."""
-        self.say("The form is not here yet.")
+        self.push_screen(ExportForm())
 
-    def choose_interfaces(self) -> None:
+    @work(group="question", exclusive=True)
+    async def choose_interfaces(self) -> None:
         """Ask which interfaces are scanned, and have them scanned."""
+        chosen = await self.push_screen_wait(ChooseInterfacesDialog(self.snapshot.links, self.snapshot.interfaces))
+        if chosen is not None:
+            await self._send(ChooseInterfaces(chosen), f"Scanning {', '.join(chosen) or 'no interface'} from now on.")
 
     def action_filter(self) -> None:
         """Open the filter line."""
         if (screen := self._section()) is not None:
             screen.start_filter()
 
-    def action_back(self) -> None:
+    async def action_back(self) -> None:
         """Close one thing."""
         if (screen := self._section()) is not None:
             screen.back()
@@ -260,8 +247,7 @@ class ConsoleApp(App[None], inherit_bindings=False):
 
     def action_copy_row(self) -> None:
         """Copy through the terminal (OSC 52), which works over SSH too."""
-        text = self._section().row_text() if self._section() else ""
-        if text:
+        if (screen := self._section()) is not None and (text := screen.row_text()):
             self.copy_to_clipboard(text)
             self.say(f"Copied, where the terminal allows it: {text}")
 
@@ -289,5 +275,13 @@ class ConsoleApp(App[None], inherit_bindings=False):
         self.theme = CALM.name if self.theme == SLOW_LINK else SLOW_LINK
 
     async def action_quit(self) -> None:
-        """Leave."""
-        self.leave()
+        """Leave; ask first while something is served here. Asked twice, the question stays one."""
+        question = quit_question(self.snapshot) if self.embedded else None
+        if question is None:
+            self.leave()
+        elif not isinstance(self.screen, Confirm):
+            self.push_screen(question, self._answered)
+
+    def _answered(self, yes: bool | None) -> None:
+        if yes:
+            self.leave()

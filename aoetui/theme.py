@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from rich.terminal_theme import TerminalTheme
 from textual.theme import Theme
 
 SLOW_LINK = "ansi-dark"
@@ -31,3 +32,19 @@ CALM = Theme(
         "border-blurred": "#2a3642",
     },
 )
+
+SIXTEEN = TerminalTheme(
+    background=(0x12, 0x17, 0x1D),
+    foreground=(0xC9, 0xD1, 0xD9),
+    normal=[
+        (0x12, 0x17, 0x1D),
+        (0xE5, 0x73, 0x73),
+        (0x7F, 0xB6, 0x85),
+        (0xE0, 0xB3, 0x50),
+        (0x6E, 0xA3, 0xC8),
+        (0xB9, 0x8F, 0xC7),
+        (0x6F, 0xB7, 0xB7),
+        (0xC9, 0xD1, 0xD9),
+    ],
+)
+"""What `red` or `yellow` of a text becomes in our own theme. The state colours have a contrast of 6 or more on the background."""

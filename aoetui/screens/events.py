@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections import deque
 from typing import TYPE_CHECKING, ClassVar
 
@@ -11,9 +12,11 @@ from textual.widgets import RichLog, Static
 from aoetui.actions import Scope, bindings
 from aoetui.engine.snapshot import Event, Severity
 from aoetui.screens.base import ConsoleScreen
-from aoetui.widgets.plain import plain, printable
+from aoetui.widgets.plain import printable
 
 if TYPE_CHECKING:
+    from datetime import date
+
     from textual.app import ComposeResult
     from textual.binding import BindingType
 
@@ -23,7 +26,7 @@ MOST_KEPT = 2000
 """Events; the oldest make room."""
 
 MARKS = {
-    Severity.INFO: ("- info", "bright_black"),
+    Severity.INFO: ("- info", "dim"),
     Severity.WARNING: ("! warning", "yellow"),
     Severity.ALARM: ("x ALARM", "bold red"),
 }
@@ -35,15 +38,24 @@ LEVELS: tuple[tuple[str, frozenset[Severity]], ...] = (
 )
 
 
-def event_line(event: Event) -> Text:
-    """Time, severity, subject, sentence."""
+_INDENT = 33
+
+
+def event_line(event: Event, width: int) -> Text:
+    """Time, severity, subject, sentence; what does not fit `width` columns goes on below the sentence."""
     mark, style = MARKS[event.severity]
+    sentence = textwrap.wrap(printable(event.text, 300), max(width - _INDENT, 20)) or [""]
     return Text.assemble(
-        (f"{event.time.astimezone():%d %b %H:%M:%S}  ", "bright_black"),
+        (f"{event.time.astimezone():%H:%M:%S}  ", "dim"),
         (f"{mark:<10}", style),
-        (f"{printable(event.subject, 14):<15}", "bold"),
-        plain(event.text, 300),
+        (f"{printable(event.subject, 12):<13}", "bold"),
+        ("\n" + " " * _INDENT).join(sentence),
     )
+
+
+def day_line(event: Event) -> Text:
+    """Stands before the first event of a day."""
+    return Text(f"{event.time.astimezone():%A, %d %B %Y}", "dim")
 
 
 class EventsScreen(ConsoleScreen):
@@ -60,10 +72,12 @@ class EventsScreen(ConsoleScreen):
         self._level = 0
         self._written: tuple[str, int] | None = None
         """Filter and level that the log was written with."""
+        self._day: date | None = None
+        """Of the last line written."""
 
     def body(self) -> ComposeResult:
         """The log, and a line that says what it holds."""
-        yield RichLog(id="events", max_lines=MOST_KEPT, wrap=False, markup=False, highlight=False, auto_scroll=True)
+        yield RichLog(id="events", max_lines=MOST_KEPT, wrap=True, min_width=20, markup=False, highlight=False, auto_scroll=True)
         yield Static(id="events-state", markup=False)
 
     def show(self, snapshot: EngineSnapshot) -> None:
@@ -76,6 +90,7 @@ class EventsScreen(ConsoleScreen):
         if self._written != (self.filter_text, self._level):
             self._written = (self.filter_text, self._level)
             log.clear()
+            self._day = None
             fresh = list(self._kept)
         self._write(log, [event for event in fresh if self._passes(event)])
         self.counted = (sum(self._passes(event) for event in self._kept), len(self._kept))
@@ -95,15 +110,19 @@ class EventsScreen(ConsoleScreen):
     def row_text(self) -> str:
         """The newest event that is shown: there is no cursor here."""
         shown = [event for event in self._kept if self._passes(event)]
-        return event_line(shown[-1]).plain if shown else ""
+        return event_line(shown[-1], 1000).plain if shown else ""
 
     def _passes(self, event: Event) -> bool:
         return event.severity in LEVELS[self._level][1] and self.matches(event.subject, event.text)
 
     def _write(self, log: RichLog, events: list[Event]) -> None:
         following = log.is_vertical_scroll_end
+        width = log.scrollable_content_region.width or self.app.size.width
         for event in events:
-            log.write(event_line(event), scroll_end=following)
+            if event.time.astimezone().date() != self._day:
+                self._day = event.time.astimezone().date()
+                log.write(day_line(event), scroll_end=following)
+            log.write(event_line(event, width), scroll_end=following)
 
     def _say_state(self, log: RichLog) -> None:
         shown = self.counted[0] if self.counted else 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
+from rich.table import Table
 from rich.text import Text
 from textual.binding import Binding, BindingType
 from textual.containers import VerticalScroll
@@ -13,6 +14,8 @@ from textual.widgets import Static
 from aoetui.actions import Action, Scope, actions_in, shown_key
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from textual.app import ComposeResult
 
 MOVING = (
@@ -55,14 +58,18 @@ class HelpScreen(ModalScreen[None]):
         with VerticalScroll(id="help") as page:
             page.border_title = "help"
             page.border_subtitle = "up and down to read, esc to close"
-            yield Static(Text("\n").join(self._lines()), markup=False)
+            yield Static(self._page(), markup=False)
 
-    def _lines(self) -> list[Text]:
+    def _page(self) -> Table:
         here = () if self._scope is Scope.GLOBAL else actions_in(self._scope, read_only=self._read_only)
-        lines = [Text(f"In {self._scope}", "bold"), *map(_action_line, here), *(_line(*each) for each in MOVING)]
-        lines += [Text(""), Text("Everywhere", "bold"), *map(_action_line, actions_in(Scope.GLOBAL, read_only=self._read_only))]
-        lines += [Text(""), Text("What the words mean", "bold"), *(_line(*each) for each in WORDS)]
-        return lines
+        everywhere = actions_in(Scope.GLOBAL, read_only=self._read_only)
+        page = Table.grid(padding=(0, 1))
+        page.add_column(width=15)
+        page.add_column()
+        _section(page, f"In {self._scope}", [*map(_action_line, here), *MOVING])
+        _section(page, "Everywhere", [*map(_action_line, everywhere)])
+        _section(page, "What the words mean", WORDS)
+        return page
 
     def action_close(self) -> None:
         """Back to the view."""
@@ -74,10 +81,12 @@ class HelpScreen(ModalScreen[None]):
         page.scroll_relative(y=1 if way == "down" else -1, animate=False)
 
 
-def _action_line(action: Action) -> Text:
-    keys = ", ".join(shown_key(key) for key in action.keys)
-    return _line(keys or "palette only", action.help)
+def _action_line(action: Action) -> tuple[str, str]:
+    return ", ".join(shown_key(key) for key in action.keys) or "palette only", action.help
 
 
-def _line(keys: str, meaning: str) -> Text:
-    return Text.assemble((f"  {keys:<16}", "bold yellow"), meaning)
+def _section(page: Table, title: str, lines: Sequence[tuple[str, str]]) -> None:
+    page.add_row(Text(title, "bold"))
+    for keys, meaning in lines:
+        page.add_row(Text(f" {keys}", "yellow"), Text(meaning))
+    page.add_row("")

@@ -27,13 +27,14 @@ if TYPE_CHECKING:
     from aoetui.engine.snapshot import EngineSnapshot
 
 COLUMNS = (
-    Column("address", "address", 9),
-    Column("size", "size", 8, right=True),
+    Column("address", "address", 10),
+    Column("size", "size", 7, right=True),
     Column("state", "state", 10),
     Column("paths", "paths", 9),
-    Column("data", "data", 5, right=True),
-    Column("config", "config", 19),
+    Column("data", "data", 4, right=True),
+    Column("config", "config", 17),
 )
+"""The first five fit beside the detail in 80 columns."""
 
 _URGENCY = {DeviceState.UP: 2, DeviceState.SILENT: 1, DeviceState.GONE: 3}
 
@@ -94,7 +95,11 @@ class SanScreen(ConsoleScreen):
         self.counted = (len(passing), len(snapshot.devices))
         self.set_class(not snapshot.devices, "-empty")
         self.query_one(".empty", Static).update(Text(empty_text(snapshot)))
-        self.query_one("#san-list", LiveTable).show(list(self._rows(passing)))
+        table = self.query_one("#san-list", LiveTable)
+        first = table.current_key is None
+        table.show(list(self._rows(passing)))
+        if first and passing:
+            table.select(str(passing[0].address))
         self._show_detail(snapshot)
 
     def back(self) -> bool:
@@ -152,6 +157,12 @@ class SanScreen(ConsoleScreen):
         self.set_class(opened, "-opened")
         self.query_one("#san-detail" if opened else "#san-list").focus()
 
+    def _shelf_text(self) -> Text:
+        key = self.query_one("#san-list", LiveTable).current_key
+        if key is None:
+            return Text("No device holds the filter's text: esc clears it." if self._devices else "")
+        return Text.assemble((key, "bold"), "\nenter folds and unfolds it; select a device to see its paths.")
+
     def _selected(self) -> DeviceSnapshot | None:
         return self._devices.get(self.query_one("#san-list", LiveTable).current_key or "")
 
@@ -172,7 +183,7 @@ class SanScreen(ConsoleScreen):
     def _show_detail(self, snapshot: EngineSnapshot) -> None:
         device = self._selected()
         if device is None:
-            text = Text("Select a device to see its paths.", "bright_black")
+            text = self._shelf_text()
         else:
             text = device_lines(device, snapshot, self.query_one("#san-detail").content_size.width)
         self.query_one("#san-device", Static).update(text)
@@ -184,10 +195,11 @@ def shelf_row(shelf: int, devices: list[DeviceSnapshot], *, folded: bool) -> Row
         not device.ours and (device.state is not DeviceState.UP or device.sameness is Sameness.DIFFERENT) for device in devices
     )
     size = sum(device.size or 0 for device in devices)
+    mark = ">" if folded else "v"
     cells = (
-        Text(f"{'>' if folded else 'v'} shelf {shelf}" if shelf < 1000 else f"{'>' if folded else 'v'} {shelf}", "bold"),
-        Text(figures.size(size), "bright_black"),
-        Text(figures.many(len(devices), "slot"), "bright_black"),
+        Text(f"{mark} shelf {shelf}" if shelf < 100 else f"{mark} {shelf}", "bold"),
+        Text(figures.size(size), "dim"),
+        Text(figures.many(len(devices), "slot"), "dim"),
         Text(f"{odd} not up" if odd else "", "yellow"),
         Text(""),
         Text(""),
@@ -199,12 +211,12 @@ def device_row(device: DeviceSnapshot, snapshot: EngineSnapshot) -> Row:
     """One device."""
     silent = device.state is not DeviceState.UP and not device.ours
     cells = (
-        Text(f"  {device.address}"),
+        Text(f"{'  ' if len(str(device.address)) < 9 else ''}{device.address}"),
         Text("-" if device.size is None else figures.size(device.size)),
         state_word(device),
         _paths_cell(device, snapshot),
         Text(figures.age(device.age) if silent else _payload(device)),
-        plain(device.config_string, 19),
+        plain(device.config_string, 17),
     )
     return Row(str(device.address), cells)
 

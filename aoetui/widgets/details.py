@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 GLYPHS = {
     DeviceState.UP: ("* up", "green"),
     DeviceState.SILENT: ("x silent", "yellow"),
-    DeviceState.GONE: ("- gone", "bright_black"),
+    DeviceState.GONE: ("- gone", "dim"),
 }
 
 SAMENESS = {
@@ -64,7 +64,7 @@ def alarm_line(alarm: Alarm) -> Text:
 
 
 def _fact(name: str, value: Text) -> Text:
-    return Text.assemble((f"{name:<9}", "bright_black"), value)
+    return Text.assemble((f"{name:<9}", "dim"), value)
 
 
 def _facts(device: DeviceSnapshot) -> Iterator[Text]:
@@ -107,12 +107,12 @@ def _paths(paths: tuple[PathSnapshot, ...], width: int) -> Iterator[Text]:
         return
     narrow = width < 50
     yield Text("")
-    yield Text(_columns("path", "via", "rtt", "data", "seen", narrow=narrow), "bright_black")
+    yield Text(_columns("path", "via", "rtt", "data", "seen", narrow=narrow), "dim")
     for path in paths:
         mac = str(path.mac)
         line = _columns(
-            f"{mac[:6]}..{mac[-6:]}" if narrow else mac,
-            plain(path.interface, 8 if narrow else 15).plain,
+            f"{mac[:5]}..{mac[-5:]}" if narrow else mac,
+            plain(path.interface, 5 if narrow else 9).plain,
             "-" if path.rtt_us is None else f"{path.rtt_us / 1000:.2f}",
             figures.payload(path.payload),
             figures.age(path.age),
@@ -123,5 +123,5 @@ def _paths(paths: tuple[PathSnapshot, ...], width: int) -> Iterator[Text]:
 
 def _columns(mac: str, via: str, rtt: str, data: str, seen: str, *, narrow: bool) -> str:
     if narrow:
-        return f"{mac:<14} {via:<5}{rtt:>5}{data:>5}{seen:>4}"
+        return f"{mac:<12} {via:<5}{rtt:>5}{data:>5} {seen:>4}"
     return f"{mac:<17}  {via:<9} {rtt:>7} {data:>5} {seen:>5}"

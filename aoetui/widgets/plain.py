@@ -14,7 +14,7 @@ from rich.text import Text
 _REPLACEMENT = "\N{MIDDLE DOT}"
 
 _HIDDEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp", "Mn", "Me"})
-"""Unicode categories that a terminal acts on, hides or stacks: controls, bidi overrides, surrogates, unassigned, line ends, marks."""
+"""Unicode categories that a terminal acts on, hides or stacks: controls, bidi overrides, line ends, marks, unassigned."""
 
 
 def printable(value: str | bytes, limit: int = 80) -> str:

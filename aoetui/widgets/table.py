@@ -13,6 +13,10 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
+GAP = 1
+"""Blank columns between two cells."""
+
+
 @dataclass(frozen=True, slots=True)
 class Column:
     """A column of fixed width in cells: a width that follows its content costs a measure of every row at each change."""
@@ -50,15 +54,14 @@ class LiveTable(DataTable[Text], inherit_bindings=False):
     ]
 
     def __init__(self, columns: Sequence[Column], *, id: str | None = None) -> None:  # noqa: A002 - Textual's own name for it
-        super().__init__(cursor_type="row", zebra_stripes=False, cell_padding=1, id=id)
+        super().__init__(cursor_type="row", zebra_stripes=False, cell_padding=0, id=id)
         self._layout_of = tuple(columns)
         self._shown: dict[str, tuple[Text, ...]] = {}
 
     def on_mount(self) -> None:
         """Make the columns."""
         for column in self._layout_of:
-            title = Text(column.title, justify="right" if column.right else "left")
-            self.add_column(title, width=column.width, key=column.key)
+            self.add_column(self._fitted(column, Text(column.title)), width=column.width + GAP, key=column.key)
 
     @property
     def current_key(self) -> str | None:
@@ -69,7 +72,7 @@ class LiveTable(DataTable[Text], inherit_bindings=False):
 
     def show(self, rows: Sequence[Row]) -> None:
         """Show these rows, in this order. Keys must differ."""
-        cells = {row.key: self._justified(row.cells) for row in rows}
+        cells = {row.key: self._fit(row.cells) for row in rows}
         if list(cells) == list(self._shown):
             self._update(cells)
         else:
@@ -83,12 +86,17 @@ class LiveTable(DataTable[Text], inherit_bindings=False):
         self.move_cursor(row=self.get_row_index(key), animate=False)
         return True
 
-    def _justified(self, cells: tuple[Text, ...]) -> tuple[Text, ...]:
-        for column, cell in zip(self._layout_of, cells, strict=True):
-            cell.justify = "right" if column.right else "left"
-            cell.no_wrap = True
-            cell.overflow = "ellipsis"
-        return cells
+    def _fit(self, cells: tuple[Text, ...]) -> tuple[Text, ...]:
+        return tuple(self._fitted(column, cell) for column, cell in zip(self._layout_of, cells, strict=True))
+
+    def _fitted(self, column: Column, cell: Text) -> Text:
+        """Cut to the width, figures to the right. The table's own padding would take two columns for each gap."""
+        cell = cell.copy()
+        cell.truncate(column.width, overflow="ellipsis")
+        if column.right:
+            cell.pad_left(column.width - cell.cell_len)
+        cell.no_wrap = True
+        return cell
 
     def _update(self, cells: dict[str, tuple[Text, ...]]) -> None:
         for key, new in cells.items():

@@ -1,0 +1,38 @@
+"""What leaving would end: asked before the console goes while it serves."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rich.text import Text
+
+from aoetui.engine.snapshot import EngineSnapshot, ExportSnapshot, ExportState
+from aoetui.screens.confirm import Confirm, user_line
+from aoetui.widgets.figures import many
+from aoetui.widgets.plain import plain
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from datetime import datetime
+
+
+def quit_question(snapshot: EngineSnapshot) -> Confirm | None:
+    """The question, naming who reads or writes now; None if nothing is served."""
+    served = [export for export in snapshot.exports if export.state in {ExportState.SERVING, ExportState.DEGRADED}]
+    if not served:
+        return None
+    lines = [Text("Serving ends with this terminal."), Text()]
+    for export in served:
+        lines += _export_lines(export, snapshot.taken)
+    if any(export.active_initiators for export in served):
+        lines += [Text(), Text("Linux retries their reads and writes for 180 s, then fails the disk.", "yellow")]
+    return Confirm(f"Leave, and stop serving {many(len(served), 'export')}?", lines, "Stop serving and leave")
+
+
+def _export_lines(export: ExportSnapshot, now: datetime) -> Iterator[Text]:
+    active = export.active_initiators
+    use = f"in use by {many(len(active), 'initiator')}:" if active else "nobody read or wrote it within the last minute"
+    yield Text.assemble(
+        (str(export.spec.address), "bold"), "  ", plain(str(export.spec.path), 40), "  ", (use, "bold yellow" if active else "")
+    )
+    yield from (user_line(each, now) for each in active)
