@@ -103,7 +103,7 @@ class ChooseInterfacesDialog(ModalScreen[tuple[str, ...] | None]):
 def link_notes(link: LinkSnapshot) -> Text:
     """MAC, addresses and remarks of one link."""
     facts = [str(link.mac or "no MAC"), link.kind, *link.addresses]
-    lines = [plain(f"{link.name}: {'  '.join(facts)}", 200, "bright_black")]
+    lines = [plain(f"{link.name}: {'  '.join(facts)}", 200, "dim")]
     lines += [plain(f"! {note.text}", 200, "yellow") for note in link.notes]
     for line in lines:
         line.no_wrap = False
