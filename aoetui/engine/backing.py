@@ -8,7 +8,6 @@ from __future__ import annotations
 import errno
 import mmap
 import os
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
@@ -123,9 +122,6 @@ class Backing:
     def close(self) -> None:
         """Release the backing and its locks; what was written is left to the kernel. Harmless if repeated."""
         self._descriptors.close()
-        if self._aligned is not None:
-            with suppress(BufferError):
-                self._aligned.close()
 
     def _position(self, lba: int, count: int) -> int:
         if lba < 0 or count < 0 or lba + count > self.window.sectors:

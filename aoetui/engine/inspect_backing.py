@@ -71,11 +71,12 @@ def examine(path: Path, *, read_only: bool) -> Found:
 
 def inspect(path: Path, *, read_only: bool = False) -> BackingReport:
     """The same as a report for the form, with what is to be warned of."""
+    status = None
     try:
         status = _status(path)
         found = _identify(path, status)
     except EngineError as error:
-        return BackingReport(path, path.exists() if os.access(path.parent, os.X_OK) else False, False, 0, "", str(error), "")
+        return BackingReport(path, status is not None, False, 0, "", str(error), "")
     refusal = ""
     try:
         choose_window(path, found.size, 0, None)
@@ -133,9 +134,9 @@ def _status(path: Path) -> os.stat_result:
     try:
         return path.stat()
     except FileNotFoundError as error:
-        raise EngineError(
-            f"{path} does not exist: make it with `truncate -s 10G {shlex.quote(str(path))}`", field="path"
-        ) from error
+        make = f"make it with `truncate -s 10G {shlex.quote(str(path))}`"
+        remedy = "look for its name with `lsblk -p`" if path.is_relative_to("/dev") else make
+        raise EngineError(f"{path} does not exist: {remedy}", field="path") from error
     except PermissionError as error:
         raise NoPermissionError(f"no permission to look into {path.parent}: run aoetui as root", field="path") from error
     except (OSError, ValueError) as error:

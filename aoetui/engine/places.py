@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from pathlib import Path
 
 import platformdirs
@@ -24,12 +23,10 @@ def state_dir() -> Path:
 def runtime_dir() -> Path:
     """The control socket's folder: $XDG_RUNTIME_DIR/aoetui, else /run/aoetui for root, else /run/user/UID/aoetui.
 
-    A user without one has it under the state folder.
+    A user without such a folder has it under the state folder; platformdirs would take one in /tmp.
     """
-    own = platformdirs.user_runtime_path(_NAME)
-    if own.is_relative_to(tempfile.gettempdir()) or own.is_relative_to("/tmp"):  # noqa: S108 - refused here, not used
-        own = state_dir() / "run"
-    return _place("XDG_RUNTIME_DIR", "/run", own)
+    own = Path(f"/run/user/{os.getuid()}")
+    return _place("XDG_RUNTIME_DIR", "/run", own / _NAME if own.is_dir() else state_dir() / "run")
 
 
 def log_dir() -> Path:
