@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from .build import build_guest
+from .build import HOST_TOOLS, build_guest, built_guest
+from .kernel import NoKernelError
 from .machine import Guest, GuestError, GuestResult
 
-__all__ = ["Guest", "GuestError", "GuestResult", "build_guest"]
+__all__ = ["HOST_TOOLS", "Guest", "GuestError", "GuestResult", "NoKernelError", "build_guest", "built_guest"]

@@ -1,4 +1,4 @@
-"""The cpio form "newc" that the kernel unpacks as its first file system (Documentation/driver-api/early-userspace/buffer-format.rst)."""
+"""The cpio form "newc", which the kernel unpacks as its first file system (early-userspace/buffer-format.rst)."""
 
 from __future__ import annotations
 

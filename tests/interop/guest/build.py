@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 MODULES = ("virtio_pci", "virtio_console", "virtio_net", "crc32c_generic", "ext4", "aoe")
-PROGRAMS = ("mkfs.ext4", "e2fsck")
+PROGRAMS = ("mkfs.ext4", "e2fsck", "bash")
 SCRIPTS = ("aoe-discover", "aoe-stat", "aoe-revalidate", "aoe-flush")
 HOST_TOOLS = ("qemu-system-x86_64", "busybox", "ldd", "dpkg-deb", *PROGRAMS, *SCRIPTS)
 """What this host needs so that the guest can be built and run."""
@@ -42,6 +42,7 @@ def _file_system(root: Path) -> Iterator[archive.Entry]:
     yield from (archive.directory(name) for name in ("proc", "sys", "dev", "tmp", "mnt", "job"))
     yield archive.character_device("dev/console", 5, 1)
     yield archive.link("etc/mtab", "/proc/mounts")
+    yield archive.link("bin/bash", "/usr/bin/bash")  # for aoe-stat
     yield archive.file("bin/busybox", _found("busybox").read_bytes(), executable=True)
     for program in PROGRAMS:
         yield from _with_libraries(_found(program))
@@ -58,18 +59,28 @@ def _sources_hash() -> str:
     return hashlib.sha256(b"".join(path.read_bytes() for path in sources)).hexdigest()[:12]
 
 
-def build_guest() -> Guest:
-    """The guest for the kernel that apt would install, from the cache if it was built before by these same scripts.
-
-    Raises NoKernelError when that kernel cannot be had.
-    """
+def _place() -> Path:
     package = kernel.newest_package()
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "aoetui" / "guest"
-    place = cache / f"{package.name}_{package.version}_{_sources_hash()}"
+    return cache / f"{package.name}_{package.version}_{_sources_hash()}"
+
+
+def built_guest() -> Guest | None:
+    """The guest for the kernel that apt would install, if these same scripts built it before.
+
+    Raises NoKernelError when apt does not know that kernel.
+    """
+    place = _place()
+    return Guest(place / "vmlinux", place / "initramfs.cpio") if place.is_dir() else None
+
+
+def build_guest() -> Guest:
+    """The same, built first if need be. Raises NoKernelError when the kernel cannot be had."""
+    place = _place()
     if not place.is_dir():
-        cache.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=cache) as scratch:
-            root = kernel.unpack(package, Path(scratch))
+        place.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=place.parent) as scratch:
+            root = kernel.unpack(kernel.newest_package(), Path(scratch))
             ready = Path(scratch) / "ready"
             ready.mkdir()
             (ready / "vmlinux").write_bytes(kernel.bootable(root))

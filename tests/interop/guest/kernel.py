@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable
     from pathlib import Path
 
 META_PACKAGE = "linux-image-amd64"
@@ -86,15 +86,14 @@ def modules(root: Path, wanted: Iterable[str]) -> dict[str, bytes]:
     paths = {path.name.split(".")[0].replace("-", "_"): path for path in root.glob("lib/modules/**/*.ko*")}
     loaded: dict[str, bytes] = {}
 
-    def load(name: str) -> Iterator[tuple[str, bytes]]:
+    def load(name: str) -> None:
         if name in loaded or name not in paths:
             return
         content = _content(paths[name])
         for needed in _needs(content):
-            yield from load(needed)
-        yield name, content
+            load(needed)
+        loaded[name] = content
 
     for name in wanted:
-        for found, content in load(name):
-            loaded[found] = content
+        load(name)
     return loaded

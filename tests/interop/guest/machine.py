@@ -15,6 +15,8 @@ from . import archive
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from tests.support.netns import Namespace
+
 BEGIN = "@@BEGIN"
 END = "@@END "
 MEMORY_MIB = 384
@@ -50,22 +52,21 @@ class Guest:
         self,
         script: str,
         *,
-        namespace: str,
+        namespace: Namespace,
         tap: str,
         mtu: int = 1500,
         env: Mapping[str, str] | None = None,
         timeout: float = 300,
         on_line: Callable[[str], None] = _quiet,
     ) -> GuestResult:
-        """Run `script` with busybox sh, its network interface on `tap` of the named network namespace.
+        """Run `script` with busybox sh, its network interface on `tap` of `namespace`.
 
         `on_line` is told each line as it comes. Raises GuestError after `timeout` seconds, boot included.
         """
         with tempfile.TemporaryDirectory() as scratch:
             initrd, log = Path(scratch) / "initrd", Path(scratch) / "kernel.log"
             initrd.write_bytes(self.initramfs.read_bytes() + _job(script, {"MTU": str(mtu), **(env or {})}))
-            command = ["ip", "netns", "exec", namespace, *_qemu(self.kernel, initrd, log, tap)]
-            lines = _collect(command, timeout, on_line)
+            lines = _collect(namespace, _qemu(self.kernel, initrd, log, tap), timeout, on_line)
             kernel_log = log.read_text(errors="replace") if log.exists() else ""
         return _result(lines, kernel_log)
 
@@ -82,13 +83,18 @@ def _qemu(kernel: Path, initrd: Path, log: Path, tap: str) -> list[str]:
         *("-kernel", str(kernel), "-initrd", str(initrd), "-append", KERNEL_COMMAND_LINE),
         *("-chardev", f"file,id=log,path={log}", "-device", "isa-serial,chardev=log"),
         *("-chardev", "file,id=out,path=/dev/stdout", "-device", "virtio-serial-pci", "-device", "virtconsole,chardev=out"),
-        *("-netdev", f"tap,id=net,ifname={tap},script=no,downscript=no,vhost=off", "-device", "virtio-net-pci,netdev=net,romfile="),
+        *(
+            "-netdev",
+            f"tap,id=net,ifname={tap},script=no,downscript=no,vhost=off",
+            "-device",
+            "virtio-net-pci,netdev=net,romfile=",
+        ),
     ]
 
 
-def _collect(command: list[str], timeout: float, on_line: Callable[[str], None]) -> list[str]:
+def _collect(namespace: Namespace, command: list[str], timeout: float, on_line: Callable[[str], None]) -> list[str]:
     lines = []
-    with subprocess.Popen(
+    with namespace.popen(
         command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace"
     ) as qemu:
         clock = threading.Timer(timeout, qemu.kill)

@@ -1,0 +1,63 @@
+"""What the interop tests stand on. Each says the name of the tool that it misses, and skips."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from typing import TYPE_CHECKING
+
+import pytest
+
+from .guest import HOST_TOOLS, Guest, NoKernelError, built_guest
+from .lab import Lab
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+
+@pytest.fixture(autouse=True)
+def tools(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Skip where a program is missing that the test's `interop` marks name."""
+    monkeypatch.setenv("PATH", os.environ["PATH"] + ":/usr/sbin:/sbin")  # an ordinary user's PATH lacks them
+    wanted = [name for mark in request.node.iter_markers("interop") for name in mark.args]
+    missing = [name for name in wanted if shutil.which(name) is None]
+    if missing:
+        pytest.skip(f"not installed: {', '.join(missing)}")
+
+
+@pytest.fixture
+def make_lab(private_network: None, tools: None, tmp_path: Path) -> Iterator[Callable[[int], Lab]]:  # noqa: ARG001  # they may skip
+    """Makes the network, for an MTU."""
+    if not os.access("/dev/net/tun", os.R_OK | os.W_OK):
+        pytest.skip("/dev/net/tun cannot be opened here: no tap for a guest")
+    made: list[Lab] = []
+
+    def make(mtu: int) -> Lab:
+        made.append(Lab(tmp_path, mtu))
+        return made[-1]
+
+    yield make
+    for lab in made:
+        lab.__exit__()
+
+
+@pytest.fixture
+def lab(make_lab: Callable[[int], Lab]) -> Lab:
+    """The network, at an MTU of 1500."""
+    return make_lab(1500)
+
+
+@pytest.fixture(scope="session")
+def guest() -> Guest:
+    """The guest, which `python -m tests.interop.guest` has built."""
+    missing = [name for name in HOST_TOOLS if shutil.which(name) is None]
+    if missing:
+        pytest.skip(f"not installed: {', '.join(missing)}")
+    try:
+        built = built_guest()
+    except NoKernelError as reason:
+        pytest.skip(str(reason))
+    if built is None:
+        pytest.skip("there is no guest yet: run `python -m tests.interop.guest`")
+    return built
