@@ -22,7 +22,9 @@ from aoetui.screens.choose_interfaces import ChooseInterfacesDialog
 from aoetui.screens.confirm import Confirm
 from aoetui.screens.events import EventsScreen
 from aoetui.screens.export_form import ExportForm
+from aoetui.screens.exports import ExportsScreen
 from aoetui.screens.help import HelpScreen
+from aoetui.screens.interfaces import InterfacesScreen
 from aoetui.screens.quit_question import quit_question
 from aoetui.screens.san import SanScreen
 from aoetui.theme import CALM, SIXTEEN, SLOW_LINK
@@ -58,7 +60,12 @@ class ConsoleApp(App[None], inherit_bindings=False):
     TITLE = "aoetui"
     CSS_PATH = "app.tcss"
     BINDINGS: ClassVar[list[BindingType]] = bindings(Scope.GLOBAL)
-    MODES: ClassVar[dict[str, str | Callable[[], Screen[None]]]] = {"san": SanScreen, "events": EventsScreen}
+    MODES: ClassVar[dict[str, str | Callable[[], Screen[None]]]] = {
+        "san": SanScreen,
+        "exports": ExportsScreen,
+        "interfaces": InterfacesScreen,
+        "events": EventsScreen,
+    }
     DEFAULT_MODE = "san"
     # Instance attributes, as Textual declares them.
     HORIZONTAL_BREAKPOINTS = [(0, "-tiny"), (60, "-narrow"), (80, "-normal"), (120, "-wide")]  # noqa: RUF012 - see above
