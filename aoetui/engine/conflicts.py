@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import socket
 import threading
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -178,14 +179,14 @@ def _claim_name(interface: str, address: Address) -> str:
 
 
 def _abstract_names() -> set[str]:
-    lines = Path("/proc/net/unix").read_text(errors="replace").splitlines()[1:]
+    lines = Path("/proc/thread-self/net/unix").read_text(errors="replace").splitlines()[1:]
     return {line.split()[-1].removeprefix("@") for line in lines}
 
 
 def _packet_sockets(index: int) -> Iterator[tuple[int, int]]:
     """Inode and user of each AoE packet socket on an interface that is not ours (/proc/net/packet)."""
     own = {inode for inode, pid in _socket_owners([Path("/proc/self")])}
-    for line in Path("/proc/net/packet").read_text().splitlines()[1:]:
+    for line in Path("/proc/thread-self/net/packet").read_text().splitlines()[1:]:
         _, _, _, protocol, interface, _, _, user, inode = line.split()[:9]
         if int(protocol, 16) == ETHERTYPE_AOE and int(interface) in (0, index) and int(inode) not in own:
             yield int(inode), int(user)
@@ -194,12 +195,14 @@ def _packet_sockets(index: int) -> Iterator[tuple[int, int]]:
 def _socket_owners(processes: Iterable[Path]) -> Iterator[tuple[int, Path]]:
     for process in processes:
         try:
-            links = [entry.readlink().name for entry in (process / "fd").iterdir()]
+            entries = list((process / "fd").iterdir())
         except OSError:
             continue  # ended meanwhile, or another user's
-        for link in links:
-            if link.startswith("socket:["):
-                yield int(link[8:-1]), process
+        for entry in entries:
+            with suppress(OSError):  # closed meanwhile
+                link = entry.readlink().name
+                if link.startswith("socket:["):
+                    yield int(link[8:-1]), process
 
 
 def _owner(inode: int) -> tuple[int, str, list[str]] | None:

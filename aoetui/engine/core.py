@@ -105,7 +105,7 @@ class Core:
             why = refused.get((held.spec.address, port.interface), "")
             if why:
                 self.serving.refuse(held, port.interface, why)
-            else:
+            elif self.ports.get(port.interface) is port:
                 self.serving.admit(held, port)
         self.serving.advertise_changes()
         self._advertise_where_carrier_returned(links)

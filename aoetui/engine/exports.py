@@ -1,8 +1,8 @@
 """One export at work: its target machine's facts, its backing, its counters, and the thread in which its disk is waited for.
 
 A port's thread brings requests (`take`), and gets back at once what needs no disk. Reads, writes and flushes go to the export's
-own thread, in order of arrival; a batch's replies leave together. Where a write is answered only from stable storage, one fdatasync
-serves the whole batch.
+own thread, in order of arrival; the replies of a batch leave together, and where writes are answered only from stable storage,
+one fdatasync serves the whole batch.
 """
 
 from __future__ import annotations

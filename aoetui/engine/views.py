@@ -55,7 +55,7 @@ def export_view(held: Held, ports: Ports, links: Mapping[str, LinkFacts], clock:
 
 def _port_view(held: Held, interface: str, ports: Ports) -> PortSnapshot:
     port = held.admitted.get(interface)
-    if port is not None:
+    if port is not None and ports.get(interface) is port:
         return PortSnapshot(interface, serving=True, sector_count=port.facts.sector_count, problem="")
     why = ports.problem(interface) or held.refused.get(interface) or held.problem
     return PortSnapshot(interface, serving=False, sector_count=0, problem=why)

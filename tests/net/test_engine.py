@@ -1,0 +1,180 @@
+"""The engine on a real cable: exports served in one namespace, used and contested from the other."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING
+
+import pytest
+
+from aoetui.engine.api import AddExport, CheckAddress, ChooseInterfaces, DeleteExport, EngineError, StartExport, StopExport
+from aoetui.engine.config import ConfigFile
+from aoetui.engine.local import LocalEngine
+from aoetui.engine.protocol.address import Address
+from aoetui.engine.protocol.wire import SECTOR, AtaOp, AtaStatus
+from aoetui.engine.snapshot import DeviceState, ExportState, Sameness
+from aoetui.engine.spec import Durability, ExportSpec, NewFile
+from tests.support.initiator import initiator
+from tests.support.waiting import wait_until
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from tests.support.netns import Namespace, VethPair
+
+E91 = Address(9, 1)
+SIZE = 1 << 20
+
+
+@contextlib.contextmanager
+def engine_in(namespace: Namespace, config: Path | None = None) -> Iterator[LocalEngine]:
+    """An engine whose threads live in a namespace."""
+    engine = LocalEngine(config=None if config is None else ConfigFile(config))
+    namespace.run(engine.start)
+    try:
+        yield engine
+    finally:
+        assert engine.stop()
+
+
+@pytest.fixture
+def near(veth_pair: VethPair) -> Iterator[LocalEngine]:
+    """An engine at the near end."""
+    with engine_in(veth_pair.near) as engine:
+        yield engine
+
+
+def disk(folder: Path, name: str = "disk.img") -> Path:
+    """A backing of 1 MiB, no two sectors alike."""
+    path = folder / name
+    path.write_bytes(b"".join(number.to_bytes(4, "big") * (SECTOR // 4) for number in range(SIZE // SECTOR)))
+    return path
+
+
+def spec(path: Path, **options: object) -> ExportSpec:
+    """An export of `path` as e9.1 on the near link."""
+    return ExportSpec(**({"address": E91, "path": path, "interfaces": ("near0",)} | options))  # type: ignore[arg-type]  # a table of options
+
+
+def add(engine: LocalEngine, wanted: ExportSpec, **options: object) -> None:
+    """Add an export and wait until it is served."""
+    engine.submit(AddExport(wanted, **options)).result(10)  # type: ignore[arg-type]  # a table of options
+
+
+@pytest.mark.parametrize("durability", Durability)
+@pytest.mark.parametrize("direct", [False, True])
+def test_what_is_written_is_read_and_is_in_the_file(
+    near: LocalEngine, veth_pair: VethPair, tmp_path: Path, durability: Durability, *, direct: bool
+) -> None:
+    path = disk(tmp_path)
+    before = path.read_bytes()
+    add(near, spec(path, durability=durability, direct=direct))
+    with initiator(veth_pair.far, "far0") as ini:
+        assert str(ini.find().header.source) == veth_pair.near_mac
+        assert ini.read(5, 2) == before[5 * SECTOR : 7 * SECTOR]
+        assert ini.write(7, b"\xa5" * 2 * SECTOR) == AtaStatus.DRDY
+        assert ini.read(6, 2) == before[6 * SECTOR : 7 * SECTOR] + b"\xa5" * SECTOR
+        assert ini.ata(AtaOp.FLUSH_EXT).op_or_status == AtaStatus.DRDY
+    assert path.read_bytes() == before[: 7 * SECTOR] + b"\xa5" * 2 * SECTOR + before[9 * SECTOR :]
+    (export,) = near.snapshot().exports
+    assert (export.counters.reads, export.counters.writes, export.counters.write_bytes) == (2, 1, 1024)
+    assert [str(each.mac) for each in export.active_initiators] == [veth_pair.far_mac]
+
+
+def test_it_is_advertised_when_it_starts(near: LocalEngine, veth_pair: VethPair, tmp_path: Path) -> None:
+    with initiator(veth_pair.far, "far0") as ini:
+        add(near, spec(disk(tmp_path)))
+        while True:
+            frames = [frame.header for frame in ini.heard() if frame.header.response]
+            if frames:
+                break
+    assert [(header.tag, header.shelf, header.slot) for header in frames] == [(0, 9, 1)]
+
+
+def test_an_export_comes_back_with_the_next_start(veth_pair: VethPair, tmp_path: Path) -> None:
+    config, path = tmp_path / "config.toml", tmp_path / "new.img"
+    with engine_in(veth_pair.near, config) as engine:
+        add(engine, spec(path), new_file=NewFile(SIZE))
+    with engine_in(veth_pair.near, config) as engine:
+        wait_until(lambda: engine.snapshot().exports[0].state is ExportState.SERVING, "it is served")
+        with initiator(veth_pair.far, "far0") as ini:
+            ini.find()
+            assert ini.read(0, 1) == bytes(SECTOR)
+
+
+def test_stop_start_delete(near: LocalEngine, tmp_path: Path) -> None:
+    path = disk(tmp_path)
+    add(near, spec(path))
+    near.submit(StopExport(E91)).result(10)
+    assert near.snapshot().exports[0].state is ExportState.STOPPED
+    near.submit(StartExport(E91)).result(10)
+    assert near.snapshot().exports[0].state is ExportState.SERVING
+    near.submit(DeleteExport(E91)).result(10)
+    assert near.snapshot().exports == ()
+    assert path.exists()
+
+
+def test_two_engines_across_the_wire_contest_an_address(near: LocalEngine, veth_pair: VethPair, tmp_path: Path) -> None:
+    add(near, spec(disk(tmp_path)))
+    with engine_in(veth_pair.far, tmp_path / "far.toml") as far:
+        other = tmp_path / "other.img"
+        wanted = spec(other, interfaces=("far0",))
+        assert veth_pair.near_mac in far.submit(CheckAddress(E91, ("far0",))).result(10)[0]
+        with pytest.raises(EngineError, match=veth_pair.near_mac) as refused:
+            add(far, wanted, new_file=NewFile(SIZE))
+        assert refused.value.field == "address"
+        assert not other.exists()
+        assert far.snapshot().exports == ()
+        assert "e9" not in (tmp_path / "far.toml").read_text() if (tmp_path / "far.toml").exists() else True
+        add(far, wanted, new_file=NewFile(SIZE), force=True)
+        assert far.snapshot().exports[0].state is ExportState.SERVING
+
+
+def test_two_engines_on_one_host_contest_an_address(near: LocalEngine, veth_pair: VethPair, tmp_path: Path) -> None:
+    """They cannot hear each other: the claim tells them apart."""
+    add(near, spec(disk(tmp_path)))
+    with engine_in(veth_pair.near) as second, pytest.raises(EngineError, match="another aoetui"):
+        add(second, spec(disk(tmp_path, "other.img")))
+
+
+def test_the_scanner_sees_a_device_and_its_silence(near: LocalEngine, veth_pair: VethPair, tmp_path: Path) -> None:
+    with engine_in(veth_pair.far) as far:
+        add(far, spec(disk(tmp_path), interfaces=("far0",)))
+        near.submit(ChooseInterfaces(("near0",))).result(10)
+        wait_until(lambda: [device.size for device in near.snapshot().devices] == [SIZE], "the device is identified")
+        (device,) = near.snapshot().devices
+        assert (device.address, device.state, device.sameness, device.model) == (E91, DeviceState.UP, Sameness.SAME, "aoetui")
+        assert [(str(path.mac), path.interface) for path in device.paths] == [(veth_pair.far_mac, "near0")]
+        (own,) = far.snapshot().devices
+        assert own.ours
+
+
+@pytest.mark.parametrize(
+    ("wanted", "field", "sentence"),
+    [
+        ({"interfaces": ("eth7",)}, "interfaces", "eth7"),
+        ({"interfaces": ("lo",)}, "interfaces", "lo"),
+        ({"offset": 4096}, "offset", "offset"),
+        ({"length": 4096}, "length", "length"),
+    ],
+)
+def test_what_cannot_be_served_is_refused_whole(
+    near: LocalEngine, tmp_path: Path, wanted: dict[str, object], field: str, sentence: str
+) -> None:
+    with pytest.raises(EngineError, match=sentence) as refused:
+        add(near, spec(disk(tmp_path), **wanted))
+    assert refused.value.field == field
+    assert near.snapshot().exports == ()
+
+
+def test_an_interface_that_goes_and_comes_back(near: LocalEngine, veth_pair: VethPair, tmp_path: Path) -> None:
+    add(near, spec(disk(tmp_path)))
+    veth_pair.near.set_link("near0", state="down")
+    wait_until(lambda: near.snapshot().exports[0].state is ExportState.WAITING, "it waits for its interface")
+    assert "near0" in near.snapshot().exports[0].problem
+    veth_pair.near.set_link("near0", state="up")
+    wait_until(lambda: near.snapshot().exports[0].state is ExportState.SERVING, "it is served")
+    with initiator(veth_pair.far, "far0") as ini:
+        ini.find()
+        assert len(ini.read(0, 2)) == 2 * SECTOR

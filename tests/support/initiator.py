@@ -1,0 +1,89 @@
+"""A plain initiator for tests: one request at a time over a real packet socket, answers matched by tag."""
+
+from __future__ import annotations
+
+import itertools
+from contextlib import closing, contextmanager
+from typing import TYPE_CHECKING
+
+from aoetui.engine.packet import PacketSocket
+from aoetui.engine.protocol.address import BROADCAST_MAC, Address
+from aoetui.engine.protocol.frames import AtaArgument, Frame, config_request, decode, encode
+from aoetui.engine.protocol.header import Header
+from aoetui.engine.protocol.wire import SECTOR, AtaFlag, AtaOp, Command
+from tests.support.waiting import DEADLINE
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.support.netns import Namespace
+
+
+class Initiator:
+    """Asks one target. `target` is learnt from `find`."""
+
+    def __init__(self, wire: PacketSocket, address: Address) -> None:
+        self.wire = wire
+        self.address = address
+        self.target = BROADCAST_MAC
+        self._tags = itertools.count(1)
+
+    def find(self) -> Frame:
+        """Ask by broadcast for the address, and note the MAC that answers."""
+        tag = next(self._tags)
+        self.wire.send([config_request(source=self.wire.mac, address=self.address, tag=tag)])
+        answer = self._answer(tag)
+        self.target = answer.header.source
+        return answer
+
+    def ata(self, op: AtaOp, lba: int = 0, count: int = 1, data: bytes = b"") -> AtaArgument:
+        """Carry out one ATA command, and return its answer."""
+        tag = next(self._tags)
+        self.wire.send([self.request(op, lba, count, data, tag)])
+        argument = self._answer(tag).argument
+        assert isinstance(argument, AtaArgument)
+        return argument
+
+    def request(self, op: AtaOp, lba: int, count: int, data: bytes, tag: int) -> bytes:
+        """One ATA request frame."""
+        flags = AtaFlag.EXTENDED | (AtaFlag.WRITE if data else AtaFlag(0))
+        header = Header(
+            destination=self.target,
+            source=self.wire.mac,
+            version=1,
+            response=False,
+            error=None,
+            shelf=self.address.shelf,
+            slot=self.address.slot,
+            command=Command.ATA,
+            tag=tag,
+        )
+        return encode(Frame(header, AtaArgument(int(flags), 0, count, op, lba, data)))
+
+    def write(self, lba: int, data: bytes) -> int:
+        """Write whole sectors; returns the ATA status."""
+        return self.ata(AtaOp.WRITE_EXT, lba, len(data) // SECTOR, data).op_or_status
+
+    def read(self, lba: int, count: int) -> bytes:
+        """Read sectors."""
+        return bytes(self.ata(AtaOp.READ_EXT, lba, count).data)[: count * SECTOR]
+
+    def heard(self) -> list[Frame]:
+        """What comes in: waits for at least one frame."""
+        return [decode(frame) for frame in self.wire.receive(DEADLINE)]
+
+    def _answer(self, tag: int) -> Frame:
+        while True:
+            frames = self.heard()
+            assert frames, f"no answer to tag {tag}"
+            for frame in frames:
+                if frame.header.response and frame.header.tag == tag:
+                    return frame
+
+
+@contextmanager
+def initiator(namespace: Namespace, link: str, address: str = "e9.1") -> Iterator[Initiator]:
+    """An initiator on a link of a namespace."""
+    wire = namespace.run(lambda: PacketSocket(link))
+    with closing(wire):
+        yield Initiator(wire, Address.parse(address))
