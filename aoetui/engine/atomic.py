@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import secrets
 from contextlib import suppress
@@ -9,6 +10,10 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+
+_NOT_OURS_TO_GIVE = {errno.EPERM, errno.EINVAL}
+"""EINVAL: the owner has no number in this user namespace."""
 
 
 def replace_file(path: Path, content: bytes, *, mode: int = 0o600) -> None:
@@ -55,6 +60,9 @@ def _keep_mode_and_owner(path: Path, temporary: Path) -> None:
         old = path.stat()
     except FileNotFoundError:
         return
-    with suppress(PermissionError):
+    try:
         os.chown(temporary, old.st_uid, old.st_gid)
+    except OSError as error:
+        if error.errno not in _NOT_OURS_TO_GIVE:
+            raise
     temporary.chmod(old.st_mode & 0o7777)

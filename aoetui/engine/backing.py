@@ -53,9 +53,9 @@ class Backing:
     def __init__(self, found: Found, window: Window, descriptors: _Descriptors, *, read_only: bool) -> None:
         self.path = found.path
         self.key = found.key
-        """What the path is while this host runs: `st_dev:st_ino` of a file, `block:major:minor` of a block device."""
-        self.lasting_key = found.lasting_key
-        """What it is across restarts of the host, which may number its devices anew: keys the state."""
+        """What the path is, also across restarts of the host (see Found.key): keys the state."""
+        self.running_key = found.running_key
+        """What it is while this host runs, by whatever path: device and inode, or `block:major:minor`."""
         self.block_device = found.block_device
         self.read_only = read_only
         self.window = window
@@ -90,9 +90,9 @@ class Backing:
 
     def overlaps(self, other: Backing) -> bool:
         """Whether the two share sectors: the same file or device with windows that meet, or a disk and a partition of it."""
-        if self.key == other.key:
+        if self.running_key == other.running_key:
             return self.window.meets(other.window)
-        return other.key in self._relatives or self.key in other._relatives
+        return other.running_key in self._relatives or self.running_key in other._relatives
 
     def read(self, lba: int, count: int) -> bytes:
         """Read `count` sectors from sector `lba` of the window. Raises OSError: EIO if the backing has become shorter."""

@@ -36,11 +36,11 @@ class Found:
     lasting: str
     """Of a block device: what the hardware or the volume manager calls it (block_devices.lasting_name)."""
     relatives: frozenset[str]
-    """Keys of what shares sectors with it: the disk of a partition, the partitions of a disk."""
+    """Running keys of what shares sectors with it: the disk of a partition, the partitions of a disk."""
 
     @property
-    def key(self) -> str:
-        """`st_dev:st_ino` of a file, `block:major:minor` of a block device."""
+    def running_key(self) -> str:
+        """While this host runs, by whatever path: `st_dev:st_ino` of a file, `block:major:minor` of a block device."""
         return (
             _block_key(block_devices.number_of(self.identity[2]))
             if self.block_device
@@ -48,8 +48,9 @@ class Found:
         )
 
     @property
-    def lasting_key(self) -> str:
-        """The same across restarts of the host: a file's real path and inode, a device's own name or else its path.
+    def key(self) -> str:
+        """What it is, also across restarts, which may number devices anew: a file's inode and real path, a device's own name
+        or else its path.
 
         A file that another takes the place of, or that is moved, is another disk.
         """

@@ -131,7 +131,7 @@ def test_windows_that_do_not_meet_are_served_together_by_any_process(image: Path
     with closing(Backing.open(image, read_only=False, length=100)) as one:
         with closing(Backing.open(image, read_only=False, offset=100, length=100)) as other:
             assert not one.overlaps(other)
-            assert one.key == other.key
+            assert one.running_key == other.running_key
         assert in_another_process(image, 100, 100) == "opened"
         assert "is locked" in in_another_process(image, 99, 100)
         with pytest.raises(EngineError, match="is locked"):

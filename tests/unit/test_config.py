@@ -389,11 +389,11 @@ def test_the_new_text_is_whole_and_synced_before_it_has_the_name(tmp_path: Path,
 
 def test_edits_of_several_programs_are_all_kept(file: ConfigFile) -> None:
     script = (
-        "import sys; from pathlib import Path; from aoetui.engine.config import ConfigFile; from aoetui.engine.spec import ExportSpec;"
-        " from aoetui.engine.protocol.address import Address\n"
+        "import sys; from pathlib import Path; from aoetui.engine.config import ConfigFile\n"
+        "from aoetui.engine.spec import ExportSpec; from aoetui.engine.protocol.address import Address\n"
         "for slot in range(int(sys.argv[2]), int(sys.argv[2]) + 10):\n"
         "    ConfigFile(Path(sys.argv[1])).put_export("
-        "ExportSpec(address=Address(1, slot), path=Path(f'/srv/{slot}.img'), interfaces=('eth1',)))"
+        "ExportSpec(address=Address(1, slot), path=Path(f'/{slot}'), interfaces=('eth1',)))"
     )
     words = [sys.executable, "-c", script, str(file.path)]
     with subprocess.Popen([*words, "0"]) as one, subprocess.Popen([*words, "100"]) as other:

@@ -245,7 +245,7 @@ def test_a_disk_and_its_partition_overlap(loop: Path) -> None:
     with closing(Backing.open(loop, read_only=True)) as whole, closing(Backing.open(part, read_only=True)) as piece:
         assert whole.overlaps(piece)
         assert piece.overlaps(whole)
-        assert whole.key != piece.key
+        assert whole.running_key != piece.running_key
         assert piece.sectors == 1024
     assert part in {each.path for each in list_block_devices()}
     part.unlink(missing_ok=True)
@@ -267,11 +267,11 @@ def test_the_device_under_the_root_is_refused() -> None:
     assert "mounted on" in inspect(block_devices.device_path(folder)).refusal
 
 
-def test_the_lasting_key_tells_files_apart(image: Path, tmp_path: Path) -> None:
+def test_the_key_tells_a_file_from_one_that_took_its_place(image: Path, tmp_path: Path) -> None:
     with closing(Backing.open(image, read_only=True)) as backing:
-        first = backing.lasting_key
+        first = backing.key
     other = tmp_path / "other.img"
     shutil.copy(image, other)
     other.replace(image)
     with closing(Backing.open(image, read_only=True)) as backing:
-        assert backing.lasting_key != first
+        assert backing.key != first
