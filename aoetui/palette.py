@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from textual.app import SystemCommand
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from aoetui.app import ConsoleApp
 
 
-def palette_commands(app: ConsoleApp, screen: Screen[object]) -> Iterator[SystemCommand]:
+def palette_commands(app: ConsoleApp, screen: Screen[Any]) -> Iterator[SystemCommand]:
     """Every action of the visible section, then those of everywhere; without the palette itself."""
     owners: list[tuple[Scope, ConsoleApp | ConsoleScreen]] = [(Scope.GLOBAL, app)]
     if isinstance(screen, ConsoleScreen):
