@@ -16,8 +16,8 @@ RESTORE = (
     b"\x18\x1b[?1000l\x1b[?1003l\x1b[?1015l\x1b[?1006l\x1b[?1016l\x1b[?2004l\x1b[?2048l\x1b[?1004l\x1b[?7h\x1b[<u\x1b[?1049l"
     b"\x1b[?25h\x1b[0m"
 )
-_TRIES = 20
-_TRY_SECONDS = 0.01
+_TRIES = 200
+_TRY_SECONDS = 0.001
 
 
 class Terminal:
@@ -45,6 +45,13 @@ class Terminal:
         poll.register(self._fd, 0)
         return any(event & (select.POLLHUP | select.POLLNVAL) for _, event in poll.poll(0))
 
+    def let_go(self) -> None:
+        """Once it is gone: stdin, stdout and stderr lead nowhere, else the last flush fails and Python exits with 120."""
+        nowhere = os.open(os.devnull, os.O_RDWR)
+        for descriptor in (0, 1, 2):
+            os.dup2(nowhere, descriptor)
+        os.close(nowhere)
+
     def restore(self) -> None:
         """Give the terminal back as it was. Takes a fifth of a second at most, even when nobody reads the terminal."""
         # A background process that sets a terminal is stopped by SIGTTOU, unless the calling thread blocks it.
@@ -61,8 +68,11 @@ class Terminal:
                 with suppress(BlockingIOError):
                     if os.write(fd, RESTORE) == len(RESTORE):
                         return
-                # Full: frames of a console that is over. Drop them, so that the last word is ours.
+                # Full of a console that is over, and a thread of it may sleep in its write, holding the terminal: drop
+                # what waits, and wake that thread (restarting the output does) until all it had has gone the same way.
                 termios.tcflush(fd, termios.TCOFLUSH)
+                termios.tcflow(fd, termios.TCOOFF)
+                termios.tcflow(fd, termios.TCOON)
                 time.sleep(_TRY_SECONDS)
         finally:
             os.close(fd)

@@ -64,4 +64,6 @@ def _show(engine: Engine, stop_engine: Callable[[float], bool], terminal: Termin
         finally:
             stop_engine(2.0)
             loop.close()
+    if terminal.gone():
+        terminal.let_go()
     return ExitCode.DONE if stop.in_time and not app.return_code else ExitCode.NO

@@ -95,7 +95,7 @@ def test_what_cannot_be_served_is_refused_by_name(
     refused = run(veth_pair.near, tmp_path, "export", "9", "1", interface, str(disk.with_name(path)))
     assert refused.returncode == ExitCode.NO
     assert refused.stdout == ""
-    assert (path if path == "missing.img" else interface.split(",")[-1]) in refused.stderr
+    assert (path if path == "missing.img" else interface.rsplit(",", maxsplit=1)[-1]) in refused.stderr
     assert refused.stderr.count("\n") == 1
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from aoetui.engine.protocol.address import Address, Mac
 from aoetui.engine.protocol.wire import SECTOR
-from tests.support.program import Console, Program, until
+from tests.support.program import Console, Program
 from tests.support.writer import Writer
 
 if TYPE_CHECKING:
@@ -102,9 +102,9 @@ def test_console_on_a_stalled_terminal_still_ends_and_keeps_answered_writes(
 ) -> None:
     with Console(veth_pair.near, tmp_path, "--config", str(config)) as console, writer(veth_pair) as written:
         shown(console)
-        written_before = len(written.answered)
+        written.until_answered(ENOUGH)
         console.stall()
-        until(lambda: len(written.answered) >= written_before + ENOUGH, "an answer while the terminal is stalled")
+        written.until_answered(len(written.answered) + ENOUGH)
         console.signal(signal.SIGTERM)
         assert console.ends() == 0
         console.resume()

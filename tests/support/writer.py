@@ -52,8 +52,12 @@ class Writer:
         for sector in range(WINDOW):
             self._write(sector)
         while not self._ended.is_set():
-            for raw in self._wire.receive(0.05):
+            heard = self._wire.receive(0.05)
+            for raw in heard:
                 self._hear(decode(raw))
+            if not heard:  # as Linux does: a request that nobody answers is repeated
+                for sector in self.sent - self.answered:
+                    self._write(sector)
 
     def _hear(self, frame: Frame) -> None:
         header, argument = frame.header, frame.argument

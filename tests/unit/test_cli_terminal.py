@@ -7,7 +7,9 @@ import os
 import pty
 import select
 import termios
+import threading
 import tty
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -85,3 +87,19 @@ def test_restore_ends_and_has_the_last_word_when_nobody_reads(ends: tuple[int, i
     fill(descriptor)
     terminal.restore()
     assert drain(master).endswith(RESTORE)
+
+
+def test_restore_ends_and_has_the_last_word_over_a_writer_that_sleeps(ends: tuple[int, int]) -> None:
+    """As Textual's output thread does on a stalled terminal: it is inside write(2), and so holds the terminal."""
+    master, descriptor = ends
+    terminal = Terminal(descriptor)
+    fill(descriptor)
+    writer = threading.Thread(target=os.write, args=(descriptor, b"y" * 100_000), daemon=True)
+    writer.start()
+    call = Path(f"/proc/self/task/{writer.native_id}/syscall")  # its number, then its arguments: the first is the descriptor
+    while call.read_text().split()[1:2] != [hex(descriptor)]:
+        continue
+    terminal.restore()
+    read = drain(master)
+    writer.join()
+    assert read.endswith(RESTORE)
