@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 PAUSE = 0.4
 """Seconds without a key before what was typed is looked at."""
 
-KEYS = "ctrl+s serve   esc cancel   tab next   space marks"
+KEYS = "ctrl+s serve  esc cancel  tab next  space marks"
 RISKS = {
     Durability.CACHED: "cached: fast; a power cut here can lose answered writes",
     Durability.DURABLE: "durable: slower; answered once stable storage has it",
@@ -156,7 +156,14 @@ class ExportForm(ModalScreen[ExportSnapshot | None]):
     def _forget_report(self) -> None:
         self._report = None
         self._field("path").say("")
-        self._field("size").display = False
+        self._field("size").say("")
+        self._show_size(shown=bool(self.draft().path.strip()))
+
+    def _show_size(self, *, shown: bool) -> None:
+        """The size's field is there until the path is known to exist, so that a quick tab does not pass it by."""
+        if not shown and self.query_one("#field-size").has_focus_within:
+            self.query_one("#address").focus()
+        self._field("size").display = shown
 
     def _summarise(self) -> None:
         self.query_one("#summary", Static).update(plain(self.draft().summary(self.console.snapshot.links), 400))
@@ -200,7 +207,7 @@ class ExportForm(ModalScreen[ExportSnapshot | None]):
 
     def _say_report(self, report: BackingReport) -> None:
         field = self._field("path")
-        self._field("size").display = not report.exists
+        self._show_size(shown=not report.exists)
         if not report.exists:
             lost = str(report.path).startswith("/dev/")
             end = "a file made in /dev is lost when this host restarts" if lost else "a file will be made, of the size below"

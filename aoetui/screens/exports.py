@@ -27,17 +27,19 @@ if TYPE_CHECKING:
     from aoetui.app import ConsoleApp
     from aoetui.engine.snapshot import EngineSnapshot, ExportSnapshot
 
+BACKING_WIDTH = 19
+
 COLUMNS = (
     Column("address", "address", 9),
     Column("state", "state", 10),
     Column("size", "size", 7, right=True),
-    Column("backing", "backing", 16),
+    Column("backing", "backing", BACKING_WIDTH),
     Column("rates", "read / write", 13, right=True),
     Column("requests", "req/s", 5, right=True),
     Column("users", "users", 5, right=True),
     Column("mode", "mode", 4),
     Column("durability", "writes", 7),
-    Column("interfaces", "interfaces", 15),
+    Column("interfaces", "interfaces", 30),
 )
 CHARTED = 60
 """Seconds that the chart shows."""
@@ -174,13 +176,13 @@ def export_row(export: ExportSnapshot) -> Row:
         Text(str(spec.address)),
         export_state(export),
         Text(figures.size(export.size) if export.size else "-"),
-        shortened(str(spec.path), 16),
+        shortened(str(spec.path), BACKING_WIDTH),
         Text(both_rates(export.rates.read_bytes, export.rates.write_bytes)),
         Text(figures.count(export.rates.requests)),
         Text(str(users), "bold" if users else "dim"),
         Text("ro" if spec.read_only else "rw"),
         Text(str(spec.durability)),
-        plain(",".join(spec.interfaces), 15),
+        plain(",".join(spec.interfaces), 30),
     )
     return Row(str(spec.address), cells)
 

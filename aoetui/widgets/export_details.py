@@ -97,7 +97,7 @@ def _ports(ports: tuple[PortSnapshot, ...]) -> Iterator[Text]:
             )
         else:
             told = plain(f"x not served: {port.problem}", 200, "yellow")
-        line = Text(f"{'on':<9}").append_text(plain(f"{printable(port.interface, 15):<9} ")).append_text(told)
+        line = Text.assemble((f"{'on':<9}", "dim"), f"{printable(port.interface, 15):<9} ", told)
         line.no_wrap = False
         yield line
 

@@ -79,10 +79,12 @@ class Field(Horizontal):
 
 
 class LinkList(SelectionList[str]):
-    """Interfaces to choose from: those that can be used first, the default route's after them, the rest last."""
+    """Interfaces to choose from: those selected first, then those that can be used, the default route's after them, the rest last."""
 
     def __init__(self, links: Iterable[LinkSnapshot], selected: Collection[str], *, id: str | None = None) -> None:  # noqa: A002
-        options = [link_choice(link, selected=link.name in selected) for link in sorted(links, key=_order)]
+        options = [
+            link_choice(link, selected=link.name in selected) for link in sorted(links, key=lambda link: _order(link, selected))
+        ]
         super().__init__(*options, id=id, compact=True)
 
 
@@ -94,7 +96,7 @@ def link_choice(link: LinkSnapshot, *, selected: bool) -> Selection[str]:
 
 def link_words(link: LinkSnapshot) -> Text:
     """`eth1       MTU 9000  17 sectors a frame  VLAN 100 on eth1  no carrier`."""
-    words = Text.assemble(plain(f"{printable(link.name, 15):<10}"), f" MTU {link.mtu:<5}")
+    words = Text(f"{printable(link.name, 15):<10} MTU {link.mtu:<5}")
     words.append(f" {sectors_per_frame(link.mtu):>3} sectors a frame")
     if link.vlan_id is not None:
         words.append("  ").append_text(plain(f"VLAN {link.vlan_id} on {link.parent or 'a missing link'}"))
@@ -116,6 +118,6 @@ def link_remark(link: LinkSnapshot) -> str:
     return "has the default route" if link.default_route else ""
 
 
-def _order(link: LinkSnapshot) -> tuple[bool, bool, bool, str]:
+def _order(link: LinkSnapshot, selected: Collection[str]) -> tuple[bool, bool, bool, bool, str]:
     never = link.mac is None or link.bridge is not None
-    return (never, link.default_route, not link.usable, link.name)
+    return (never, link.default_route, link.name not in selected, not link.usable, link.name)

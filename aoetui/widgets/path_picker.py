@@ -126,7 +126,5 @@ def device_words(device: BackingReport) -> Text:
     """`/dev/sdb        1.0 TB  WDC WD10EZEX`; greyed, with the reason, if it cannot be served."""
     style = "dim" if device.refusal else ""
     name = f"{printable(str(device.path), 24):<16}"
-    words = plain(f"{name} {figures.size(device.size):>8}  {printable(device.model, 20)}", 60, style)
-    if device.refusal:
-        words.append_text(plain(f"  {device.refusal}", 120, style))
-    return words
+    refusal = device.refusal.removeprefix(f"{device.path} is ")
+    return plain(f"{name} {figures.size(device.size):>8}  {printable(device.model, 18)}  {refusal}", 62, style)
