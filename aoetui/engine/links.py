@@ -39,7 +39,9 @@ __all__ = [
     "LinkFacts",
     "LinkSource",
     "LinkWatcher",
+    "bring_up",
     "candidates",
+    "lay_cable",
     "link_facts",
     "notes_for",
     "read_links",
@@ -104,6 +106,33 @@ def read_links() -> dict[str, LinkFacts]:
         return asyncio.run(_read_once())
     except _ERRORS as failed:
         raise EngineError(f"cannot read the network interfaces: {failed}; is netlink allowed in this container?") from failed
+
+
+async def _lay_cable(near: str, far: str, far_process: int, mtu: int) -> None:
+    async with AsyncIPRoute(groups=0) as netlink:
+        peer = {"ifname": far, "mtu": mtu, "net_ns_pid": far_process}
+        await netlink.link("add", ifname=near, kind="veth", mtu=mtu, peer=peer)
+
+
+async def _bring_up(name: str) -> None:
+    async with AsyncIPRoute(groups=0) as netlink:
+        await netlink.link("set", index=(await netlink.link_lookup(ifname=name))[0], state="up")
+
+
+def lay_cable(near: str, far: str, *, far_process: int, mtu: int) -> None:
+    """Make a veth pair: `near` in this network namespace, `far` in that of a process. Raises EngineError where it is refused."""
+    try:
+        asyncio.run(_lay_cable(near, far, far_process, mtu))
+    except _ERRORS as failed:
+        raise EngineError(f"cannot make the links {near} and {far}: {failed}; is the kernel's veth module there?") from failed
+
+
+def bring_up(name: str) -> None:
+    """Set a link up, as `ip link set NAME up` does. Raises EngineError where it is refused."""
+    try:
+        asyncio.run(_bring_up(name))
+    except (*_ERRORS, IndexError) as failed:
+        raise EngineError(f"cannot bring {name} up: {failed}") from failed
 
 
 def _without_counters(links: Mapping[str, LinkFacts]) -> dict[str, LinkFacts]:

@@ -106,6 +106,10 @@ class LocalEngine:
         """Serve an export, or raise EngineError. Blocks until it is served (0.6 s and more)."""
         return self.submit(AddExport(spec, force=force)).result()
 
+    def note(self, text: str) -> None:
+        """Record a warning about the engine as a whole."""
+        self._core.events.add(Severity.WARNING, "engine", text)
+
     # ---- api.Engine
 
     def snapshot(self) -> EngineSnapshot:

@@ -18,7 +18,7 @@ SOURCES = sorted(ROOT.rglob("*.py"))
 PURE = {"socket", "os", "threading", "time"}
 OUTSIDE = {"aoetui.engine.api", "aoetui.engine.snapshot", "aoetui.engine.spec"}
 OUTSIDE |= {"aoetui.engine.protocol.address", "aoetui.engine.protocol.wire"}
-MAKES_THE_ENGINE = {"cli/running.py", "demo.py", "__main__.py"}
+MAKES_THE_ENGINE = {"cli/running.py", "demo/", "__main__.py"}
 MAX_LINES = 500
 
 

@@ -1,0 +1,107 @@
+"""The demo's gentle load: reads and writes of what the peer's scanner finds, in waves, so that charts move."""
+
+from __future__ import annotations
+
+import itertools
+import math
+import threading
+from typing import TYPE_CHECKING
+
+from aoetui.engine.api import StartExport, StopExport
+from aoetui.engine.protocol.address import Address
+from aoetui.engine.protocol.frames import AtaArgument, Frame, encode
+from aoetui.engine.protocol.header import Header
+from aoetui.engine.protocol.wire import SECTOR, AtaFlag, AtaOp, Command
+from aoetui.engine.snapshot import DeviceState
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from aoetui.engine.local import LocalEngine
+    from aoetui.engine.packet import Wire
+    from aoetui.engine.snapshot import DeviceSnapshot, PathSnapshot
+
+STEP = 0.05
+"""Seconds between two handfuls of requests."""
+PEAK = 30
+"""Requests in a handful at the top of a wave."""
+_SPAN = 32768
+"""Sectors that are read and written over and over, so that sparse files stay small."""
+_REST = Address(9, 7)
+_REST_PERIOD, _REST_LENGTH = 120.0, 40.0
+"""One disk of the peer's is away for 40 s of each 120: a device that falls silent, and comes back."""
+
+
+class Load:
+    """Uses the devices that `engine` finds on these interfaces, until stopped. Answers are taken and not looked at."""
+
+    def __init__(self, engine: LocalEngine, open_wire: Callable[[str], Wire], interfaces: Sequence[str]) -> None:
+        self._engine = engine
+        self._wires: Mapping[str, Wire] = {name: open_wire(name) for name in interfaces}
+        self._tags = itertools.count(1)
+        self._sectors = itertools.count(0, 8)
+        self._resting = False
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="load", daemon=True)
+
+    def start(self) -> None:
+        """Begin."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End."""
+        self._stop.set()
+        self._thread.join()
+        for wire in self._wires.values():
+            wire.close()
+
+    def _run(self) -> None:
+        devices: list[DeviceSnapshot] = []
+        for step in itertools.count():
+            if self._stop.wait(STEP):
+                return
+            seconds = step * STEP
+            if step % int(1 / STEP) == 0:
+                devices = [each for each in self._engine.snapshot().devices if not each.ours and each.size]
+                self._rest(seconds)
+            for number, device in enumerate(devices):
+                self._use(device, number, seconds)
+            for wire in self._wires.values():
+                wire.receive(0)
+
+    def _rest(self, seconds: float) -> None:
+        resting = seconds % _REST_PERIOD > _REST_PERIOD - _REST_LENGTH
+        if resting != self._resting:
+            self._resting = resting
+            if resting:
+                self._engine.submit(StopExport(_REST))
+            else:
+                self._engine.submit(StartExport(_REST))
+
+    def _use(self, device: DeviceSnapshot, number: int, seconds: float) -> None:
+        wave = math.sin(seconds / (5 + 3 * number) + number) ** 2
+        paths = [path for path in device.paths if path.state is DeviceState.UP and path.interface in self._wires]
+        for path in paths:
+            count = int(PEAK * wave / (1 + number))
+            write_share = 4 if number % 2 else 2
+            frames = [self._request(device, path, write=turn % write_share == 0) for turn in range(count)]
+            if frames:
+                self._wires[path.interface].send(frames)
+
+    def _request(self, device: DeviceSnapshot, path: PathSnapshot, *, write: bool) -> bytes:
+        count = min(8, path.sector_count)
+        header = Header(
+            destination=path.mac,
+            source=self._wires[path.interface].mac,
+            version=1,
+            response=False,
+            error=None,
+            shelf=device.address.shelf,
+            slot=device.address.slot,
+            command=Command.ATA,
+            tag=next(self._tags) & 0x7FFF_FFFF,
+        )
+        flags = AtaFlag.EXTENDED | (AtaFlag.WRITE if write else AtaFlag(0))
+        op = AtaOp.WRITE_EXT if write else AtaOp.READ_EXT
+        data = bytes(count * SECTOR) if write else b""
+        return encode(Frame(header, AtaArgument(int(flags), 0, count, op, next(self._sectors) % _SPAN, data)))
