@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import importlib
 import os
 from contextlib import suppress
 from typing import TYPE_CHECKING
@@ -31,15 +30,17 @@ def run(config: Path | None, *, read_only: bool) -> int:
 
 def run_demo(*, read_only: bool) -> int:
     """Show the console over the demo's own network. `demo.enter` has been called when the process started."""
+    from aoetui import demo  # noqa: PLC0415  only the demo needs it
+
     terminal = _terminal()
-    demo = importlib.import_module("aoetui.demo").start()
+    running_demo = demo.start()
 
     def stop(timeout: float) -> bool:
-        ended = bool(demo.engine.stop(timeout))
-        demo.stop()
+        ended = running_demo.engine.stop(timeout)
+        running_demo.stop()
         return ended
 
-    return _show(demo.engine, stop, terminal, read_only=read_only)
+    return _show(running_demo.engine, stop, terminal, read_only=read_only)
 
 
 def _terminal() -> Terminal:

@@ -10,7 +10,7 @@ import pytest
 
 from aoetui.engine.protocol.address import Address, Mac
 from aoetui.engine.protocol.wire import SECTOR
-from tests.support.program import Console, Program
+from tests.support.program import Console, Program, unprivileged
 from tests.support.writer import Writer
 
 if TYPE_CHECKING:
@@ -128,3 +128,12 @@ def test_console_ends_when_its_terminal_vanishes_and_no_signal_comes(veth_pair: 
         shown(console)
         console.hang_up()
         assert console.ends() == 0
+
+
+def test_console_starts_without_any_capability(veth_pair: VethPair, tmp_path: Path, config: Path) -> None:
+    with Console(veth_pair.near, tmp_path, program=["-c", unprivileged("--config", str(config))]) as console:
+        shown(console)
+        console.signal(signal.SIGTERM)
+        assert console.ends() == 0
+        console.resume()
+        assert_given_back(console)

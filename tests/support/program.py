@@ -37,6 +37,17 @@ def environment(home: Path) -> dict[str, str]:
     }
 
 
+def unprivileged(*arguments: str) -> str:
+    """A script that gives every capability up (capset(2)), then is `aoetui ARGUMENTS`."""
+    return (
+        "import ctypes, sys; libc = ctypes.CDLL(None);"
+        "header = (ctypes.c_uint32 * 2)(0x20080522, 0); none = (ctypes.c_uint32 * 6)();"
+        "assert libc.capset(header, none) == 0;"
+        f"sys.argv = {['/usr/bin/aoetui', *arguments]!r};"
+        "from aoetui.__main__ import main; main()"
+    )
+
+
 def until(condition: Callable[[], bool], what: str) -> None:
     """Wait until `condition` holds; fail, saying `what` did not come, after the deadline."""
     limit = time.monotonic() + DEADLINE
