@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections import deque
 from typing import TYPE_CHECKING, ClassVar
 
@@ -12,11 +11,12 @@ from textual.widgets import RichLog, Static
 from aoetui.actions import Scope, bindings
 from aoetui.engine.snapshot import Event, Severity
 from aoetui.screens.base import ConsoleScreen
-from aoetui.widgets.plain import printable
+from aoetui.widgets.plain import plain, printable
 
 if TYPE_CHECKING:
     from datetime import date
 
+    from rich.console import Console
     from textual.app import ComposeResult
     from textual.binding import BindingType
 
@@ -41,15 +41,15 @@ LEVELS: tuple[tuple[str, frozenset[Severity]], ...] = (
 _INDENT = 33
 
 
-def event_line(event: Event, width: int) -> Text:
+def event_line(event: Event, width: int, console: Console) -> Text:
     """Time, severity, subject, sentence; what does not fit `width` columns goes on below the sentence."""
     mark, style = MARKS[event.severity]
-    sentence = textwrap.wrap(printable(event.text, 300), max(width - _INDENT, 20)) or [""]
+    lines = plain(event.text, 300).wrap(console, max(width - _INDENT, 20), no_wrap=False)
     return Text.assemble(
         (f"{event.time.astimezone():%H:%M:%S}  ", "dim"),
         (f"{mark:<10}", style),
         (f"{printable(event.subject, 12):<13}", "bold"),
-        ("\n" + " " * _INDENT).join(sentence),
+        ("\n" + " " * _INDENT).join(line.plain.rstrip() for line in lines),
     )
 
 
@@ -110,7 +110,7 @@ class EventsScreen(ConsoleScreen):
     def row_text(self) -> str:
         """The newest event that is shown: there is no cursor here."""
         shown = [event for event in self._kept if self._passes(event)]
-        return event_line(shown[-1], 1000).plain if shown else ""
+        return event_line(shown[-1], 1000, self.app.console).plain if shown else ""
 
     def _passes(self, event: Event) -> bool:
         return event.severity in LEVELS[self._level][1] and self.matches(event.subject, event.text)
@@ -122,7 +122,7 @@ class EventsScreen(ConsoleScreen):
             if event.time.astimezone().date() != self._day:
                 self._day = event.time.astimezone().date()
                 log.write(day_line(event), scroll_end=following)
-            log.write(event_line(event, width), scroll_end=following)
+            log.write(event_line(event, width, self.app.console), scroll_end=following)
 
     def _say_state(self, log: RichLog) -> None:
         shown = self.counted[0] if self.counted else 0

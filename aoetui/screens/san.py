@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from textual.binding import BindingType
     from textual.widgets import DataTable
 
+    from aoetui.engine.protocol.address import Address
     from aoetui.engine.snapshot import EngineSnapshot
 
 COLUMNS = (
@@ -74,6 +75,8 @@ class SanScreen(ConsoleScreen):
         self._order = 0
         self._reverse = False
         self._devices: dict[str, DeviceSnapshot] = {}
+        self._ports: dict[Address, tuple[str, ...]] = {}
+        self._made: dict[Address, tuple[tuple[object, ...], Row]] = {}
 
     def body(self) -> ComposeResult:
         """List, detail, and what stands there instead when there is nothing to list."""
@@ -91,6 +94,8 @@ class SanScreen(ConsoleScreen):
     def show(self, snapshot: EngineSnapshot) -> None:
         """Show the devices that pass the filter, shelf by shelf."""
         self._devices = {str(device.address): device for device in snapshot.devices}
+        self._ports = serving_ports(snapshot)
+        self._made = {device.address: self._made[device.address] for device in snapshot.devices if device.address in self._made}
         passing = [device for device in snapshot.devices if self._passes(device)]
         self.counted = (len(passing), len(snapshot.devices))
         self.set_class(not snapshot.devices, "-empty")
@@ -156,6 +161,8 @@ class SanScreen(ConsoleScreen):
     def _open(self, *, opened: bool) -> None:
         self.set_class(opened, "-opened")
         self.query_one("#san-detail" if opened else "#san-list").focus()
+        # The paths have more room now, or less: known once the new layout stands.
+        self.call_after_refresh(self.console.refresh_screen)
 
     def _shelf_text(self) -> Text:
         key = self.query_one("#san-list", LiveTable).current_key
@@ -167,6 +174,8 @@ class SanScreen(ConsoleScreen):
         return self._devices.get(self.query_one("#san-list", LiveTable).current_key or "")
 
     def _passes(self, device: DeviceSnapshot) -> bool:
+        if not self.filter_text:
+            return True
         paths = [text for path in device.paths for text in (str(path.mac), path.interface)]
         return self.matches(
             str(device.address), device.model, device.serial, device.config_string, state_word(device).plain, *paths
@@ -178,7 +187,16 @@ class SanScreen(ConsoleScreen):
             folded = shelf in self._folded and not self.filter_text
             yield shelf_row(shelf, group, folded=folded)
             if not folded:
-                yield from (device_row(device, self.console.snapshot) for device in group)
+                yield from (self._row(device) for device in group)
+
+    def _row(self, device: DeviceSnapshot) -> Row:
+        """The row as it was, unless something it shows has changed: with thousands of devices making rows costs most."""
+        ports = self._ports.get(device.address, ())
+        facts = (device.size, device.state, device.sameness, len(device.paths), last_cell(device), device.config_string, ports)
+        kept = self._made.get(device.address)
+        if kept is None or kept[0] != facts:
+            kept = self._made[device.address] = (facts, device_row(device, ports))
+        return kept[1]
 
     def _show_detail(self, snapshot: EngineSnapshot) -> None:
         device = self._selected()
@@ -207,30 +225,30 @@ def shelf_row(shelf: int, devices: list[DeviceSnapshot], *, folded: bool) -> Row
     return Row(f"shelf {shelf}", cells)
 
 
-def device_row(device: DeviceSnapshot, snapshot: EngineSnapshot) -> Row:
-    """One device."""
-    silent = device.state is not DeviceState.UP and not device.ours
+def device_row(device: DeviceSnapshot, ports: tuple[str, ...]) -> Row:
+    """One device; `ports` are the interfaces that one of ours is served on."""
+    address = str(device.address)
     cells = (
-        Text(f"{'  ' if len(str(device.address)) < 9 else ''}{device.address}"),
+        Text(f"  {address}" if len(address) < 9 else address),
         Text("-" if device.size is None else figures.size(device.size)),
         state_word(device),
-        _paths_cell(device, snapshot),
-        Text(figures.age(device.age) if silent else _payload(device)),
+        plain(",".join(ports) or "nowhere", 9) if device.ours else Text(figures.many(len(device.paths), "path")),
+        Text(last_cell(device)),
         plain(device.config_string, 17),
     )
-    return Row(str(device.address), cells)
+    return Row(address, cells)
 
 
-def _payload(device: DeviceSnapshot) -> str:
-    return "" if device.ours else figures.payload(device.payload)
+def last_cell(device: DeviceSnapshot) -> str:
+    """The payload; of one that does not answer, since when."""
+    if device.ours:
+        return ""
+    return figures.payload(device.payload) if device.state is DeviceState.UP else figures.age(device.age)
 
 
-def _paths_cell(device: DeviceSnapshot, snapshot: EngineSnapshot) -> Text:
-    if not device.ours:
-        return Text(figures.many(len(device.paths), "path"))
-    export = next((each for each in snapshot.exports if each.spec.address == device.address), None)
-    names = [port.interface for port in export.ports if port.serving] if export else []
-    return plain(",".join(names) or "nowhere", 9)
+def serving_ports(snapshot: EngineSnapshot) -> dict[Address, tuple[str, ...]]:
+    """Where each export of ours is answered."""
+    return {export.spec.address: tuple(port.interface for port in export.ports if port.serving) for export in snapshot.exports}
 
 
 def empty_text(snapshot: EngineSnapshot) -> str:

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 SECTIONS = (("san", "1", "SAN"), ("exports", "2", "Exports"), ("interfaces", "3", "Interfaces"), ("events", "5", "Events"))
 """Mode, key, name."""
 
+_BAR = Text(" | ")
+
 ENDS_HERE = "serving ends with this terminal"
 
 
@@ -73,14 +75,16 @@ class StatusBar(Static):
 def facts_line(status: Status, width: int) -> Text:
     """`aoetui nas1 | 3 served | 412 MB/s 38.1k/s | 1 warning        10:42:07`."""
     snapshot = status.snapshot
-    parts = [Text.assemble(("aoetui ", "bold"), plain(snapshot.host, 20))]
-    parts += _state_parts(status)
-    parts.append(Text(f"{status.served} served"))
-    if snapshot.exports:
-        parts.append(Text(f"{figures.rate(snapshot.rates.bytes)} {figures.count_rate(snapshot.rates.requests)}"))
-    parts += _alarm_parts(snapshot)
-    left = Text(" | ").join(parts)
-    return _apart(left, Text(f"{snapshot.taken.astimezone():%H:%M:%S}"), width)
+    clock = Text(f"{snapshot.taken.astimezone():%H:%M:%S}")
+    who = [Text.assemble(("aoetui ", "bold"), plain(snapshot.host, 20)), *_state_parts(status), Text(f"{status.served} served")]
+    rates = (
+        [Text(f"{figures.rate(snapshot.rates.bytes)} {figures.count_rate(snapshot.rates.requests)}")] if snapshot.exports else []
+    )
+    left = _BAR.join([*who, *rates, *_alarm_parts(snapshot)])
+    if left.cell_len + clock.cell_len >= width:
+        # What is wrong matters more than how much flows.
+        left = _BAR.join([*who, *_alarm_parts(snapshot)])
+    return _apart(left, clock, width)
 
 
 def _state_parts(status: Status) -> list[Text]:

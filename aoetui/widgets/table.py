@@ -57,6 +57,7 @@ class LiveTable(DataTable[Text], inherit_bindings=False):
         super().__init__(cursor_type="row", zebra_stripes=False, cell_padding=0, id=id)
         self._layout_of = tuple(columns)
         self._shown: dict[str, tuple[Text, ...]] = {}
+        self._given: dict[str, Row] = {}
 
     def on_mount(self) -> None:
         """Make the columns."""
@@ -71,13 +72,14 @@ class LiveTable(DataTable[Text], inherit_bindings=False):
         return self.coordinate_to_cell_key(self.cursor_coordinate).row_key.value
 
     def show(self, rows: Sequence[Row]) -> None:
-        """Show these rows, in this order. Keys must differ."""
-        cells = {row.key: self._fit(row.cells) for row in rows}
+        """Show these rows, in this order. Keys must differ. A Row that is the same object as before costs nothing."""
+        cells = {row.key: self._shown[row.key] if self._given.get(row.key) is row else self._fit(row.cells) for row in rows}
         if list(cells) == list(self._shown):
             self._update(cells)
         else:
             self._rebuild(cells)
         self._shown = cells
+        self._given = {row.key: row for row in rows}
 
     def select(self, key: str) -> bool:
         """Put the cursor on this row; False if there is none of that key."""
@@ -100,6 +102,8 @@ class LiveTable(DataTable[Text], inherit_bindings=False):
 
     def _update(self, cells: dict[str, tuple[Text, ...]]) -> None:
         for key, new in cells.items():
+            if new is self._shown[key]:
+                continue
             for column, before, after in zip(self._layout_of, self._shown[key], new, strict=True):
                 if before.style != after.style or before != after:
                     self.update_cell(key, column.key, after)

@@ -10,7 +10,7 @@ import pytest
 from textual.widgets import Input
 
 from aoetui.app import ConsoleApp
-from aoetui.engine.api import ChooseInterfaces, Discover, EngineError, Watch
+from aoetui.engine.api import ChooseInterfaces, Discover, EngineError, ListBlockDevices, Watch
 from aoetui.engine.snapshot import Severity
 from aoetui.screens.base import ConsoleScreen
 from aoetui.screens.choose_interfaces import ChooseInterfacesDialog
@@ -229,7 +229,9 @@ async def test_read_only_changes_nothing() -> None:
 
 async def test_new_export_opens_the_form_from_anywhere() -> None:
     """The first key that a new user presses."""
-    app = console(FakeEngine())
+    engine = FakeEngine()
+    engine.answers[ListBlockDevices] = ()
+    app = console(engine)
     async with app.run_test() as pilot:
         await pilot.press("5", "n")
         await pilot.pause()
