@@ -206,6 +206,7 @@ class DeviceSnapshot:
     firmware_version: int
     sameness: Sameness
     paths: tuple[PathSnapshot, ...]
+    """Of one of ours, only the foreign ones: where we serve it stands in its ExportSnapshot."""
     first_seen: datetime
     last_seen: datetime
     age: float

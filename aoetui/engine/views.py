@@ -138,10 +138,6 @@ def own_device_view(held: Held, foreign: DeviceSnapshot | None, clock: Clock) ->
     now = clock.wall()
     own_macs = {port.facts.mac for port in held.admitted.values()}
     others = () if foreign is None else tuple(path for path in foreign.paths if path.mac not in own_macs)
-    own = tuple(
-        PathSnapshot(port.facts.mac, name, DeviceState.UP, None, port.facts.sector_count, now, now, 0.0)
-        for name, port in sorted(held.admitted.items())
-    )
     return DeviceSnapshot(
         address=held.spec.address,
         ours=True,
@@ -154,7 +150,7 @@ def own_device_view(held: Held, foreign: DeviceSnapshot | None, clock: Clock) ->
         buffer_count=held.spec.buffer_count,
         firmware_version=1,
         sameness=_sameness(export, foreign) if foreign is not None and others else Sameness.SAME,
-        paths=own + others,
+        paths=others,
         first_seen=now,
         last_seen=now,
         age=0.0,
