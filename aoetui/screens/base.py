@@ -43,7 +43,10 @@ class ConsoleScreen(Screen[None]):
         yield StatusBar()
         with Container(id="body"):
             yield from self.body()
-        yield Input(placeholder="filter: type, enter keeps it, esc clears it", id="filter", compact=True, max_length=60)
+        line = Input(placeholder="filter: type, enter keeps it, esc clears it", id="filter", compact=True, max_length=60)
+        # An idle console sends nothing.
+        line.cursor_blink = False
+        yield line
         yield Footer(show_command_palette=False, compact=True)
         yield Static(TOO_SMALL, id="too-small", markup=False)
 

@@ -192,7 +192,16 @@ class SanScreen(ConsoleScreen):
     def _row(self, device: DeviceSnapshot) -> Row:
         """The row as it was, unless something it shows has changed: with thousands of devices making rows costs most."""
         ports = self._ports.get(device.address, ())
-        facts = (device.size, device.state, device.sameness, len(device.paths), last_cell(device), device.config_string, ports)
+        facts = (
+            device.ours,
+            device.size,
+            device.state,
+            device.sameness,
+            len(device.paths),
+            last_cell(device),
+            device.config_string,
+            ports,
+        )
         kept = self._made.get(device.address)
         if kept is None or kept[0] != facts:
             kept = self._made[device.address] = (facts, device_row(device, ports))
