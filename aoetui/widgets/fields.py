@@ -79,7 +79,7 @@ class Field(Horizontal):
 
 
 class LinkList(SelectionList[str]):
-    """Interfaces to choose from: those selected first, then those that can be used, the default route's after them, the rest last."""
+    """Interfaces to choose from: the selected first, then the usable, then the default route's; last the rest."""
 
     def __init__(self, links: Iterable[LinkSnapshot], selected: Collection[str], *, id: str | None = None) -> None:  # noqa: A002
         options = [

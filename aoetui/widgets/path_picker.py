@@ -118,6 +118,7 @@ class PathPicker(Vertical):
         fitting = self._fitting(typed)
         listing.clear_options()
         listing.add_options([Option(Content.from_rich_text(device_words(each)), disabled=bool(each.refusal)) for each in fitting])
+        listing.action_first()  # so that enter picks one as soon as the list is reached
         exact = len(fitting) == 1 and str(fitting[0].path) == typed.strip()
         listing.display = bool(fitting) and not exact
 

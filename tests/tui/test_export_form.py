@@ -1,0 +1,344 @@
+"""The form that serves a disk, on the keyboard alone."""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from textual.widgets import Button, Input, Static
+
+from aoetui.app import ConsoleApp
+from aoetui.engine.api import AddExport, BackingReport, CheckAddress, EngineError, InspectBacking, ListBlockDevices
+from aoetui.engine.protocol.address import Address
+from aoetui.engine.spec import Durability, ExportSpec, NewFile
+from aoetui.screens import export_form
+from aoetui.screens.confirm import Confirm
+from aoetui.screens.export_form import ExportForm
+from aoetui.screens.exports import ExportsScreen
+from aoetui.widgets.fields import LinkList, Message
+from aoetui.widgets.table import LiveTable
+from tests.tui.fake_engine import BUSY, GB, MONOTONIC, FakeEngine, export
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+
+    from textual.pilot import Pilot
+
+    from aoetui.engine.snapshot import ExportSnapshot
+
+DISKS = (
+    BackingReport(Path("/dev/sda"), True, True, 500 * GB, "Samsung [/SSD]", "/dev/sda is mounted at /: end that use first", ""),
+    BackingReport(Path("/dev/sdb"), True, True, 1000 * GB, "WDC WD10EZEX", "", ""),
+)
+CONFLICT = "e9.1 is answered by 52:54:00:00:09:01 on eth1"
+
+
+def inspect(command: InspectBacking) -> BackingReport:
+    """Disks are what they are, /srv/old.img is a file, all else does not exist."""
+    known = {disk.path: disk for disk in DISKS}
+    if command.path in known:
+        return known[command.path]
+    if command.path == Path("/srv/old.img"):
+        return BackingReport(command.path, True, False, 8 * GB, "", "", "")
+    return BackingReport(command.path, False, False, 0, "", f"{command.path} does not exist", "")
+
+
+def add(command: AddExport) -> ExportSnapshot:
+    """Refuse e9.1 unless forced."""
+    if command.spec.address == Address(9, 1) and not command.force:
+        raise EngineError(f"{CONFLICT}: choose another address", field="address")
+    return export(str(command.spec.address), str(command.spec.path), spec=command.spec)
+
+
+def check(command: CheckAddress) -> tuple[str, ...]:
+    """Someone else answers e9.1."""
+    return (CONFLICT,) if command.address == Address(9, 1) else ()
+
+
+def engine(**answers: object) -> FakeEngine:
+    """One whose disks and addresses are those above."""
+    made = FakeEngine()
+    made.answers = {ListBlockDevices: DISKS, InspectBacking: inspect, CheckAddress: check, AddExport: add}
+    made.answers |= {AddExport: answers["add"]} if "add" in answers else {}
+    return made
+
+
+@pytest.fixture(autouse=True)
+def no_pause(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is typed is looked at at once."""
+    monkeypatch.setattr(export_form, "PAUSE", 0.0)
+
+
+@asynccontextmanager
+async def opened(made: FakeEngine) -> AsyncIterator[tuple[ConsoleApp, Pilot[None], ExportForm]]:
+    """The form on Exports, opened by its key."""
+    app = ConsoleApp(made, clock=lambda: MONOTONIC)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.press("2", "n")
+        await settle(pilot)
+        form = app.screen
+        assert isinstance(form, ExportForm)
+        yield app, pilot, form
+
+
+async def settle(pilot: Pilot[None]) -> None:
+    """Until nothing is under way."""
+    await pilot.pause()
+    await pilot.app.workers.wait_for_complete()
+    await pilot.pause()
+
+
+async def write(pilot: Pilot[None], text: str) -> None:
+    """Type over what stands in the field."""
+    names = {"/": "slash", ".": "full_stop", "-": "minus"}
+    await pilot.press("home", "shift+end", "delete", *(names.get(each, each) for each in text))
+    await settle(pilot)
+
+
+def said(form: ExportForm, field: str) -> str:
+    """The message beside a field."""
+    return form.query_one(f"#message-{field}", Message).text
+
+
+async def test_keys_alone_serve_a_new_file_on_what_was_chosen() -> None:
+    made = engine()
+    async with opened(made) as (app, pilot, form):
+        assert form.query_one("#path", Input).has_focus
+        await write(pilot, "/srv/new.img")
+        await pilot.press("tab")
+        await write(pilot, "10G")
+        assert "will be made: 10.7 GB sparse file" in said(form, "size")
+        await pilot.press("tab", "space", "tab")  # not sparse
+        await write(pilot, "e30.4")
+        assert said(form, "address") == "free on eth1, eth2"
+        await pilot.press("tab", "down", "space", "tab", "space", "tab", "down", "space")  # not eth2, read-only, durable
+        await settle(pilot)
+        assert "(10.7 GB, new, allocated) as e30.4 on eth1 (MTU 9000, 17 sectors a frame), read-only, durable" in str(
+            form.query_one("#summary", Static).content
+        )
+        await pilot.press("ctrl+s")
+        await settle(pilot)
+        spec = ExportSpec(
+            address=Address(30, 4),
+            path=Path("/srv/new.img"),
+            interfaces=("eth1",),
+            read_only=True,
+            durability=Durability.DURABLE,
+        )
+        assert made.asked(AddExport) == [AddExport(spec, NewFile(10 * 2**30, sparse=False))]
+        assert isinstance(app.screen, ExportsScreen)
+
+
+async def test_a_disk_is_picked_from_the_list_and_shown_selected_once_served() -> None:
+    made = engine()
+
+    def added(command: AddExport) -> ExportSnapshot:
+        new = add(command)
+        made.current = replace(BUSY, exports=(*BUSY.exports, new))
+        return new
+
+    made.answers[AddExport] = added
+    async with opened(made) as (app, pilot, form):
+        await pilot.press("down", "enter")
+        await settle(pilot)
+        assert form.query_one("#path", Input).value == "/dev/sdb"
+        assert not form.query_one("#field-size").display
+        await pilot.press("ctrl+s")
+        await settle(pilot)
+        (asked,) = made.asked(AddExport)
+        assert isinstance(asked, AddExport)
+        assert asked.new_file is None
+        assert str(asked.spec.address) == "e20.3"  # the next free one beside those we serve
+        assert app.screen.query_one(LiveTable).current_key == "e20.3"
+        assert [toast.message for toast in app._notifications] == ["e20.3 is served on eth1, eth2."]
+
+
+@pytest.mark.parametrize(
+    ("address", "sentence"),
+    [
+        ("65535.0", "shelf 65535 is out of range: choose 0 to 65534 (65535 means every shelf)"),
+        ("9.255", "slot 255 is out of range: choose 0 to 254 (255 means every slot)"),
+        ("nine", "'nine' is not an address: write shelf.slot, as e9.1"),
+        ("20.0", "e20.0 is your own export of /srv/aoe/web01.img: choose another address"),
+    ],
+)
+async def test_a_wrong_address_has_its_sentence(address: str, sentence: str) -> None:
+    made = engine()
+    async with opened(made) as (_, pilot, form):
+        await write(pilot, "/srv/old.img")
+        form.query_one("#address").focus()
+        await write(pilot, address)
+        assert said(form, "address") == sentence
+
+
+@pytest.mark.parametrize(
+    ("path", "size", "address", "field", "sentence"),
+    [
+        ("", "", "30.0", "path", "no backing is chosen"),
+        ("srv/a.img", "", "30.0", "path", "srv/a.img is not a whole path: write it from /"),
+        ("/dev/sda", "", "30.0", "path", "/dev/sda is mounted at /"),
+        ("/srv/new.img", "", "30.0", "size", "a new file needs a size"),
+        (
+            "/srv/new.img",
+            "1000",
+            "30.0",
+            "size",
+            "size 1000 is not a whole number of 512-byte sectors: the next that is one is 1024",
+        ),
+        ("/srv/old.img", "", "65535.0", "address", "shelf 65535 is out of range"),
+        ("/srv/old.img", "", "9.255", "address", "slot 255 is out of range"),
+    ],
+)
+async def test_what_is_known_wrong_is_said_beside_its_field_and_not_submitted(
+    path: str, size: str, address: str, field: str, sentence: str
+) -> None:
+    made = engine()
+    async with opened(made) as (app, pilot, form):
+        await write(pilot, path)
+        if size:
+            await pilot.press("tab")
+            await write(pilot, size)
+        form.query_one("#address").focus()
+        await write(pilot, address)
+        await pilot.press("ctrl+s")
+        await settle(pilot)
+        assert said(form, field).startswith(sentence)
+        assert form.query_one(f"#{field}").has_focus
+        assert made.asked(AddExport) == []
+        assert app.screen is form
+
+
+async def test_no_interface_is_said_beside_the_interfaces() -> None:
+    made = engine()
+    made.current = replace(BUSY, interfaces=())
+    async with opened(made) as (_, pilot, form):
+        assert form.query_one(LinkList).selected == []
+        await write(pilot, "/srv/old.img")
+        await pilot.press("ctrl+s")
+        await settle(pilot)
+        assert said(form, "interfaces") == "no interface is chosen: mark at least one with space"
+        assert made.asked(AddExport) == []
+
+
+async def test_the_default_routes_link_is_never_preselected() -> None:
+    made = engine()
+    made.current = replace(BUSY, interfaces=("eth0", "eth1"))
+    async with opened(made) as (_, _pilot, form):
+        assert form.query_one(LinkList).selected == ["eth1"]
+
+
+@pytest.mark.parametrize(
+    ("field", "shown"),
+    [("path", "path"), ("size", "size"), ("interfaces", "interfaces"), ("buffer_count", "form"), ("", "form")],
+)
+async def test_a_refusal_stands_beside_its_field_and_the_form_stays(field: str, shown: str) -> None:
+    made = engine(add=EngineError("[/no] that cannot be: do this", field=field))
+    async with opened(made) as (app, pilot, form):
+        await write(pilot, "/srv/old.img")
+        await pilot.press("ctrl+s")
+        await settle(pilot)
+        assert said(form, shown) == "[/no] that cannot be: do this"
+        assert app.screen is form
+        assert form.query_one("#path", Input).value == "/srv/old.img"
+        assert not form.query_one("#serve", Button).disabled
+
+
+async def test_a_conflict_is_served_only_after_a_second_yes() -> None:
+    made = engine()
+    async with opened(made) as (app, pilot, form):
+        await write(pilot, "/srv/old.img")
+        form.query_one("#address").focus()
+        await write(pilot, "e9.1")
+        assert said(form, "address") == CONFLICT
+        assert not form.query_one("#serve-anyway").display
+        await pilot.press("ctrl+s")
+        await settle(pilot)
+        assert form.query_one("#serve-anyway").display
+        form.query_one("#serve-anyway").focus()
+        await pilot.press("enter")
+        await pilot.pause()
+        assert isinstance(app.screen, Confirm)
+        await pilot.press("enter")  # Cancel has the focus
+        await settle(pilot)
+        assert [asked.force for asked in made.asked(AddExport) if isinstance(asked, AddExport)] == [False]
+        await pilot.press("enter")
+        await pilot.pause()
+        await pilot.press("right", "enter")
+        await settle(pilot)
+        assert [asked.force for asked in made.asked(AddExport) if isinstance(asked, AddExport)] == [False, True]
+        assert isinstance(app.screen, ExportsScreen)
+
+
+async def test_another_address_takes_the_second_way_away() -> None:
+    made = engine()
+    async with opened(made) as (_, pilot, form):
+        await write(pilot, "/srv/old.img")
+        form.query_one("#address").focus()
+        await write(pilot, "e9.1")
+        await pilot.press("ctrl+s")
+        await settle(pilot)
+        await write(pilot, "e9.3")
+        assert not form.query_one("#serve-anyway").display
+
+
+async def test_it_is_submitted_once_however_often_it_is_asked() -> None:
+    made = engine()
+    made.held = {AddExport}
+    async with opened(made) as (app, pilot, form):
+        await write(pilot, "/srv/old.img")
+        await pilot.press("ctrl+s", "ctrl+s", "escape", "ctrl+s")
+        await pilot.pause()
+        assert str(form.query_one("#serve", Button).label) == "Serving..."
+        assert len(made.asked(AddExport)) == 1
+        assert app.screen is form
+        made.waiting[0].set_exception(EngineError("the disk went away: try again"))
+        await settle(pilot)
+        assert str(form.query_one("#serve", Button).label) == "Serve"
+        assert said(form, "form") == "the disk went away: try again"
+
+
+async def test_escape_leaves_without_a_trace() -> None:
+    made = engine()
+    async with opened(made) as (app, pilot, _form):
+        await write(pilot, "/srv/new.img")
+        await pilot.press("escape")
+        await settle(pilot)
+        assert isinstance(app.screen, ExportsScreen)
+        assert made.asked(AddExport) == []
+
+
+async def test_shelf_4095_is_warned_of() -> None:
+    made = engine()
+    async with opened(made) as (_, pilot, form):
+        form.query_one("#address").focus()
+        await write(pilot, "4095.0")
+        assert "Linux refuses shelf 4095" in said(form, "address")
+
+
+def picture(*keys: str) -> Callable[[Pilot[None]], object]:
+    """Open the form and press keys, each once the one before has had its effect."""
+
+    async def run(pilot: Pilot[None]) -> None:
+        await pilot.press("2", "n")
+        await settle(pilot)
+        for key in keys:
+            await pilot.press(key)
+        await settle(pilot)
+
+    return run
+
+
+NEW_FILE = (*"/srv/new.img".replace("/", "~").replace(".", "^"),)
+
+
+@pytest.mark.parametrize("size", [(80, 24), (120, 40)], ids=["80x24", "120x40"])
+@pytest.mark.parametrize("state", ["empty", "new-file"])
+def test_picture(snap_compare: Callable[..., bool], size: tuple[int, int], state: str) -> None:
+    """Fields, candidates, what is said beside them, and the outcome, all in view."""
+    typed = [{"~": "slash", "^": "full_stop"}.get(each, each) for each in NEW_FILE]
+    keys = [*typed, "tab", "1", "0", "G"] if state == "new-file" else []
+    app = ConsoleApp(engine(), clock=lambda: MONOTONIC)
+    assert snap_compare(app, terminal_size=size, run_before=picture(*keys))
