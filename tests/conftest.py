@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 import pytest
@@ -9,7 +10,7 @@ import pytest
 from tests.support import netns
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator, Iterator
 
 NO_NETWORK = netns.enter()
 """Why there is none, or empty. Entered at import: a user namespace is refused once the process has threads."""
@@ -18,6 +19,15 @@ NO_NETWORK = netns.enter()
 def pytest_report_header() -> str:
     """Say at the start what the network tests will do."""
     return f"network tests skip: {NO_NETWORK}" if NO_NETWORK else "network: private namespaces"
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """With AOETUI_NO_SKIP a skip is a failure: whoever sets it has installed everything."""
+    report = yield
+    if report.skipped and os.environ.get("AOETUI_NO_SKIP"):
+        report.outcome, report.longrepr = "failed", f"skipped where nothing may skip: {report.longrepr}"
+    return report
 
 
 @pytest.fixture
