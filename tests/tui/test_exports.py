@@ -11,9 +11,10 @@ from textual.widgets import Static
 from aoetui.app import ConsoleApp
 from aoetui.engine.api import DeleteExport, StartExport, StopExport
 from aoetui.engine.protocol.address import Address
+from aoetui.engine.snapshot import Rates
 from aoetui.screens.confirm import Confirm
 from aoetui.screens.exports import ExportsScreen
-from aoetui.widgets.export_details import shortened
+from aoetui.widgets.export_details import shortened, throughput_chart
 from aoetui.widgets.table import LiveTable
 from tests.tui.fake_engine import BUSY, FIRST_RUN, MONOTONIC, FakeEngine, export
 
@@ -95,6 +96,12 @@ async def test_enter_opens_and_escape_closes() -> None:
         assert not pilot.app.screen.query_one(LiveTable).display
         await done(pilot, "escape")
         assert pilot.app.screen.query_one(LiveTable).has_focus
+
+
+def test_the_chart_stands_on_zero_and_keeps_every_burst() -> None:
+    history = tuple(Rates(read_bytes=each) for each in (0.0, 50.0, 100.0, 0.0))
+    chart = throughput_chart(export("e9.1", "/srv/a.img", history=history), seconds=8, width=4, height=2).plain.split("\n")
+    assert chart == ["   \N{FULL BLOCK}", "  \N{FULL BLOCK}\N{FULL BLOCK}"]
 
 
 def test_a_path_keeps_its_start_and_its_end() -> None:
