@@ -7,7 +7,8 @@ both engines run in this process, over a wire in memory.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import threading
+from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
@@ -29,10 +30,15 @@ class Demo:
 
     engine: LocalEngine
     _end: Callable[[], None]
+    _ending: threading.Lock = field(default_factory=threading.Lock)
+    _ended: bool = False
 
     def stop(self) -> None:
-        """End the peer and remove the disks. The engine must have been stopped."""
-        self._end()
+        """End the peer and remove the disks; once, however often it is called, and from any thread. Stop the engine first."""
+        with self._ending:
+            if not self._ended:
+                self._ended = True
+                self._end()
 
 
 def enter() -> None:

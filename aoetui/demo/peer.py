@@ -36,6 +36,7 @@ def start(folder: Path) -> tuple[LocalEngine, Callable[[], None]]:
     process = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)  # noqa: S603 - ourselves
 
     def end() -> None:
+        process.kill()  # nothing to end in order: its disks are thrown away
         process.communicate()
 
     try:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
-import getpass
 import os
 import subprocess
 import threading
@@ -18,6 +17,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from pyroute2 import IPRoute
+
+from tests.support import privilege
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -37,7 +38,9 @@ def _call(name: str, *arguments: int) -> None:
 
 
 def enter() -> str:
-    """Give this process a network of its own, as an ordinary user within a new user namespace where it is root.
+    """Give this process a network of its own, as an ordinary user within a new user namespace where it has every capability.
+
+    It stays that user there, not root, so that the tests see what the user would.
 
     Returns why that cannot be had, or nothing. Once per process; the workers of pytest-xdist inherit the user namespace.
     """
@@ -56,11 +59,11 @@ def _enter() -> None:
         _call("unshare", _NEWNET)
     except PermissionError:
         user, group = os.geteuid(), os.getegid()
-        os.environ.setdefault("USER", getpass.getuser())  # pytest's temporary folders keep this user's name, not root's
         _call("unshare", _NEWUSER | _NEWNET)  # EINVAL if this process has threads: conftest comes before them
         Path("/proc/self/setgroups").write_text("deny")
-        Path("/proc/self/uid_map").write_text(f"0 {user} 1")
-        Path("/proc/self/gid_map").write_text(f"0 {group} 1")
+        Path("/proc/self/uid_map").write_text(f"{user} {user} 1")
+        Path("/proc/self/gid_map").write_text(f"{group} {group} 1")
+        privilege.hand_on()
 
 
 def in_thread(call: Callable[[], T]) -> T:

@@ -32,17 +32,22 @@ def environment(home: Path) -> dict[str, str]:
         "XDG_CONFIG_HOME": str(home / "config"),
         "XDG_STATE_HOME": str(home / "state"),
         "XDG_RUNTIME_DIR": str(home / "run"),
+        "TMPDIR": str(home),
         "TERM": "xterm-256color",
         "LANG": "C.UTF-8",
     }
 
 
-def unprivileged(*arguments: str) -> str:
-    """A script that gives every capability up (capset(2)), then is `aoetui ARGUMENTS`."""
+SETFCAP = 1 << 31
+"""CAP_SETFCAP: user_namespaces(7) asks it of a process that maps its user 0, and of no other."""
+
+
+def unprivileged(*arguments: str, keep: int = 0) -> str:
+    """A script that gives every capability up (capset(2)) but those in `keep`, of the first 32; then is `aoetui ARGUMENTS`."""
     return (
         "import ctypes, sys; libc = ctypes.CDLL(None);"
-        "header = (ctypes.c_uint32 * 2)(0x20080522, 0); none = (ctypes.c_uint32 * 6)();"
-        "assert libc.capset(header, none) == 0;"
+        f"header = (ctypes.c_uint32 * 2)(0x20080522, 0); kept = (ctypes.c_uint32 * 6)({keep}, {keep});"
+        "assert libc.capset(header, kept) == 0;"
         f"sys.argv = {['/usr/bin/aoetui', *arguments]!r};"
         "from aoetui.__main__ import main; main()"
     )
@@ -143,6 +148,10 @@ class Console:
             return text in self.output
 
         until(drawn, repr(text))
+
+    def press(self, keys: bytes) -> None:
+        """Type."""
+        os.write(self.master, keys)
 
     def stall(self) -> None:
         """Stop reading, and have it redraw until its terminal takes no more."""

@@ -21,6 +21,7 @@ import pytest
 from aoetui.engine import block_devices
 from aoetui.engine.api import EngineError, NoPermissionError
 from aoetui.engine.backing import Backing, inspect, list_block_devices
+from tests.support.privilege import as_ordinary_user
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -153,16 +154,10 @@ def test_no_permission_names_the_command() -> None:
         image = Path(folder) / "disk.img"
         image.write_bytes(bytes(4096))
         image.chmod(0)
-        root = os.geteuid() == 0
-        if root:
-            os.seteuid(65534)
-        try:
+        with as_ordinary_user():
             refusals = [inspect(image, read_only=read_only).refusal for read_only in (False, True)]
             with pytest.raises(NoPermissionError, match="chown"):
                 Backing.open(image, read_only=True)
-        finally:
-            if root:
-                os.seteuid(0)
     assert all(re.search(rf"no permission to read .*`\S+/sudo \S+/chown \S+ {image}`$", refusal) for refusal in refusals)
 
 
