@@ -14,10 +14,11 @@ from aoetui.engine.snapshot import ExportState, Severity
 from aoetui.screens.base import ConsoleScreen
 from aoetui.screens.confirm import Confirm, delete_question, stop_question
 from aoetui.widgets import figures
-from aoetui.widgets.export_details import export_state, facts, shortened, throughput_chart, traffic_line, users_and_ports
+from aoetui.widgets.export_details import export_state, facts, shortened, traffic_line, users_and_ports
 from aoetui.widgets.plain import plain, printable
 from aoetui.widgets.rates import both_rates
 from aoetui.widgets.table import Column, LiveTable, Row
+from aoetui.widgets.throughput import Throughput
 
 if TYPE_CHECKING:
     from textual.app import ComposeResult
@@ -69,7 +70,7 @@ class ExportsScreen(ConsoleScreen):
             with VerticalScroll(id="exports-detail"):
                 yield Static(id="export-facts", markup=False)
                 yield Static(id="export-traffic", markup=False)
-                yield Static(id="export-chart", markup=False)
+                yield Throughput(CHARTED, id="export-chart")
                 yield Static(id="export-users", markup=False)
         yield Static(EMPTY, classes="empty", markup=False)
 
@@ -166,9 +167,7 @@ class ExportsScreen(ConsoleScreen):
             return
         self.query_one("#export-facts", Static).update(facts(export))
         self.query_one("#export-traffic", Static).update(traffic_line(export, CHARTED))
-        chart = self.query_one("#export-chart", Static)
-        size = chart.content_size
-        chart.update(throughput_chart(export, seconds=CHARTED, width=size.width or CHARTED, height=size.height or 1))
+        self.query_one(Throughput).show(export)
         self.query_one("#export-users", Static).update(users_and_ports(export, self.console.snapshot.taken))
 
 

@@ -25,10 +25,6 @@ STATES = {
 }
 
 
-BLOCKS = " \N{LOWER ONE EIGHTH BLOCK}\N{LOWER ONE QUARTER BLOCK}\N{LOWER THREE EIGHTHS BLOCK}\N{LOWER HALF BLOCK}"
-BLOCKS += "\N{LOWER FIVE EIGHTHS BLOCK}\N{LOWER THREE QUARTERS BLOCK}\N{LOWER SEVEN EIGHTHS BLOCK}\N{FULL BLOCK}"
-
-
 def export_state(export: ExportSnapshot) -> Text:
     """Glyph, word and colour: each alone tells it."""
     return Text(*STATES[export.state])
@@ -49,21 +45,6 @@ def traffic_line(export: ExportSnapshot, seconds: int) -> Text:
     now, most = figures.rate(export.rates.bytes), figures.rate(max(recent, default=0.0))
     line = Text.assemble("now ", (now, "bold"), f"  most {most} in {seconds} s")
     return line.append(f"  {figures.count_rate(export.rates.requests)}  errors {figures.count(export.counters.errors)}", "dim")
-
-
-def throughput_chart(export: ExportSnapshot, *, seconds: int, width: int, height: int) -> Text:
-    """Columns from a baseline of zero, the newest second right; the scale ends at the most of these seconds."""
-    values = [rates.bytes for rates in export.history[-seconds:]]
-    most = max(values, default=0.0)
-    if not values or most <= 0:
-        return Text(f"no traffic in {seconds} s".center(width), "dim")
-    # Each column is a share of the time, and shows its highest second, so that no burst is lost.
-    columns = min(width, seconds)
-    padded = [0.0] * (seconds - len(values)) + values
-    peaks = [max(padded[n * seconds // columns : (n + 1) * seconds // columns]) for n in range(columns)]
-    eighths = [0 if peak <= 0 else max(round(peak / most * height * 8), 1) for peak in peaks]
-    lines = ["".join(BLOCKS[min(max(each - row * 8, 0), 8)] for each in eighths) for row in reversed(range(height))]
-    return Text("\n".join(lines), "cyan", no_wrap=True)
 
 
 def facts(export: ExportSnapshot) -> Text:

@@ -14,8 +14,9 @@ from aoetui.engine.protocol.address import Address
 from aoetui.engine.snapshot import Rates
 from aoetui.screens.confirm import Confirm
 from aoetui.screens.exports import ExportsScreen
-from aoetui.widgets.export_details import shortened, throughput_chart
+from aoetui.widgets.export_details import shortened
 from aoetui.widgets.table import LiveTable
+from aoetui.widgets.throughput import throughput_chart
 from tests.tui.fake_engine import BUSY, FIRST_RUN, MONOTONIC, FakeEngine, export
 
 if TYPE_CHECKING:
