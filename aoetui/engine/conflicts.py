@@ -6,6 +6,7 @@ list of packet sockets tells of it, and its command line (vblade) or its claims 
 
 from __future__ import annotations
 
+import re
 import socket
 import threading
 from contextlib import suppress
@@ -13,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from aoetui.engine.api import EngineError
 from aoetui.engine.protocol.address import Address, Mac
 from aoetui.engine.protocol.frames import ConfigArgument, MalformedFrame, config_request, decode
 from aoetui.engine.protocol.wire import ETHERTYPE_AOE, SCANNER_TAG_BIT
@@ -38,6 +40,13 @@ class Conflict:
     interface: str
     text: str
     """One sentence that names who, and the remedy."""
+
+
+class EndingError(EngineError):
+    """The engine ends: what was not found free is not served any more."""
+
+    def __init__(self) -> None:
+        super().__init__("aoetui is ending: nothing new is begun; start it again")
 
 
 class WireQuestions:
@@ -68,7 +77,7 @@ class WireQuestions:
                     self._asking[key][answer.header.source] = None
 
     def ask(self, wanted: Iterable[tuple[Port, Address]], ours: Collection[Mac] = ()) -> list[Conflict]:
-        """Ask three times, 200 ms apart, for each address on each port. Blocks 0.6 s, or less once `stop` was called."""
+        """Ask three times, 200 ms apart, for each address on each port. Blocks 0.6 s. Raises EndingError once `stop` was called: an answer may have been on its way."""
         asked = list(wanted)
         with self._lock:
             for port, address in asked:
@@ -77,7 +86,8 @@ class WireQuestions:
             for number in range(QUESTIONS):
                 for port, address in asked:
                     port.send([config_request(source=port.facts.mac, address=address, tag=_TAG | number)])
-                self._stop.wait(QUESTION_GAP)
+                if self._stop.wait(QUESTION_GAP):
+                    raise EndingError
         finally:
             with self._lock:
                 found = {(port.interface, address): self._asking.pop((port.interface, address), {}) for port, address in asked}
@@ -91,7 +101,7 @@ class WireQuestions:
         ]
 
     def stop(self) -> None:
-        """Let every question that waits, now and later, end at once."""
+        """Let every question that waits, now and later, end at once, without a result."""
         self._stop.set()
 
 
@@ -164,10 +174,16 @@ def _suspicion(address: Address, interface: str, inode: int, user: int) -> str:
             else ""
         )
     if name == "vblade":
-        if arguments[-4:-2] != [str(address.shelf), str(address.slot)]:
+        if [_number(word) for word in arguments[-4:-2]] != [address.shelf, address.slot]:
             return ""
         return f"{address} is served on {interface} by vblade (process {pid}): choose another address, or end it"
     return f"{name} (process {pid}) speaks AoE on {interface} and cannot be asked what it serves: end it, or serve with force"
+
+
+def _number(word: str) -> int:
+    """As vblade reads its arguments (atoi): `09` is 9."""
+    digits = re.match(r"\s*([+-]?[0-9]+)", word)
+    return int(digits[1]) if digits else 0
 
 
 def _process_name(pid: int) -> str:

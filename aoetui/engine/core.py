@@ -6,6 +6,7 @@ import os
 from typing import TYPE_CHECKING
 
 from aoetui.engine.api import EngineError
+from aoetui.engine.conflicts import EndingError
 from aoetui.engine.events import EventLog
 from aoetui.engine.ports import Port, Ports
 from aoetui.engine.san_events import tell
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from aoetui.engine.clock import Clock
     from aoetui.engine.links import LinkFacts, LinkSource
     from aoetui.engine.packet import Wire
+    from aoetui.engine.protocol.devices import Change, Device
     from aoetui.engine.state import StateStore
 
 _CLOSE_TIME = 10.0
@@ -45,7 +47,7 @@ class Core:
         """Chosen for the scanner; None if nobody has chosen."""
         self.serving = Serving(state, self.events, clock)
         self.ports = Ports(open_wire, self, on_change, self._port_lost)
-        self.scanner = Scanner(self.ports, clock, lambda changes: tell(changes, self.events))
+        self.scanner = Scanner(self.ports, clock, self._found)
         self.meters: dict[str, LinkMeter] = {}
         self._on_change = on_change
         self._carriers: dict[str, bool] = {}
@@ -78,6 +80,22 @@ class Core:
     def _port_lost(self, interface: str, reason: str) -> None:
         self.events.add(Severity.WARNING, interface, f"AoE stopped on {interface}: {reason}; it goes on when the link is back")
 
+    def _found(self, changes: list[Change]) -> None:
+        shown = {device.address for device in self.devices()}
+        tell((change for change in changes if change.address in shown), self.events)
+
+    # ---- in any thread
+
+    def devices(self) -> list[Device]:
+        """What the scanner heard on the chosen interfaces, and anywhere at the addresses of our own exports."""
+        chosen = set(self.interfaces or ())
+        ours = {held.spec.address for held in self.serving.held()}
+        return [
+            device
+            for device in self.scanner.devices()
+            if device.address in ours or any(path.interface in chosen for path in device.paths)
+        ]
+
     # ---- in the engine's thread
 
     def wanted(self) -> set[str]:
@@ -97,10 +115,14 @@ class Core:
         """Make everything true to the links of now: ports, the scanner's interfaces, and where exports are served."""
         self.reconcile()
         self.serving.drop_ports(self.ports)
-        self.scanner.scan_on(self.interfaces or ())
+        # Also where we serve, chosen or not: whoever else answers for an address of ours has to be noticed.
+        self.scanner.scan_on(self.wanted())
         links = self.links.current()
         waiting = [(held, port) for held in self.serving.held() for port in self.serving.missing(held, self.ports, links)]
-        refused = self.serving.ask(waiting)
+        try:
+            refused = self.serving.ask(waiting)
+        except EndingError:
+            return
         for held, port in waiting:
             why = refused.get((held.spec.address, port.interface), "")
             if why:
@@ -132,13 +154,11 @@ class Core:
                 self.serving.admit(held, port)
 
     def close(self, held: Held) -> None:
-        """Serve it no more. Raises EngineError if its disk does not answer."""
-        ended = self.serving.close(held, _CLOSE_TIME)
+        """Serve it no more. Raises EngineError if its disk does not answer, or not all could be saved."""
+        problem = self.serving.close(held, _CLOSE_TIME)
         self.reconcile()
-        if not ended:
-            raise EngineError(
-                f"{held.spec.path} does not answer: {held.spec.address} is served no more, but its last requests wait"
-            )
+        if problem:
+            raise EngineError(problem, field="path")
 
     def sample(self) -> None:
         """Take all counters, once a second."""

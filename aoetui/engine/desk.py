@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from aoetui.engine.serving import Held
     from aoetui.engine.spec import ExportSpec
 
+_UNDO_TIME = 1.0
+"""Seconds that a refused export may wait for its disk."""
+
 
 class Desk:
     """Where commands arrive. Without a config file nothing is saved."""
@@ -58,7 +61,7 @@ class Desk:
             if self._config is not None:
                 self._config.put_export(spec)
         except BaseException:
-            core.serving.close(held, 1.0)
+            core.serving.close(held, _UNDO_TIME)
             core.serving.forget(spec.address)
             core.reconcile()
             if command.new_file is not None:
@@ -88,14 +91,16 @@ class Desk:
     def stop(self, address: Address) -> None:
         """Serve an export no more, and keep it."""
         held = self._find(address)
-        self._enable(held, enabled=False)
+        if self._config is None or self._saves(self._config, address):
+            self._enable(held, enabled=False)
+        held.spec = replace(held.spec, enabled=False)
         self._core.close(held)
         self._core.events.add(Severity.INFO, str(address), "stopped")
 
     def delete(self, address: Address) -> None:
         """Serve an export no more, and forget it."""
         held = self._find(address)
-        if self._config is not None:
+        if self._config is not None and self._saves(self._config, address):
             self._config.remove_export(address)
         self._core.serving.forget(address)
         self._core.close(held)
@@ -148,6 +153,11 @@ class Desk:
         if held is None:
             raise EngineError(f"{address} is none of our exports", field="address")
         return held
+
+    @staticmethod
+    def _saves(config: ConfigFile, address: Address) -> bool:
+        """Whether the file still has the export: someone may have taken it out by hand."""
+        return any(spec.address == address for spec in config.load().exports)
 
     def _enable(self, held: Held, *, enabled: bool) -> None:
         if held.spec.enabled != enabled:

@@ -7,18 +7,19 @@ one fdatasync serves the whole batch.
 
 from __future__ import annotations
 
-import errno
 import logging
 import threading
 from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from aoetui.engine.disk_trouble import DiskTrouble
+from aoetui.engine.initiators import InitiatorRecord, Initiators
 from aoetui.engine.protocol import target
 from aoetui.engine.protocol.ata import identify_page
 from aoetui.engine.protocol.target import ExportFacts, Flush, ReadBlocks, Reply, Silence, WriteBlocks
 from aoetui.engine.protocol.wire import SECTOR, AtaError
-from aoetui.engine.snapshot import Counters, Severity
+from aoetui.engine.snapshot import Severity
 from aoetui.engine.spec import Durability
 
 if TYPE_CHECKING:
@@ -28,36 +29,13 @@ if TYPE_CHECKING:
     from aoetui.engine.clock import Clock
     from aoetui.engine.events import EventLog
     from aoetui.engine.ports import Port
-    from aoetui.engine.protocol.address import Mac
     from aoetui.engine.protocol.frames import Header
     from aoetui.engine.spec import ExportSpec
 
 QUEUE_LIMIT = 4096
 """Requests that may wait for one disk. Beyond it they are dropped and counted: initiators ask again."""
 BATCH = 64
-MAX_INITIATORS = 1024
 _log = logging.getLogger(__name__)
-
-
-@dataclass(slots=True)
-class InitiatorRecord:
-    """One initiator on one interface. The port's thread writes the first half, the export's thread the second: no lock."""
-
-    mac: Mac
-    interface: str
-    first_seen: float
-    others: int = 0
-    refused: int = 0
-    reads: int = 0
-    writes: int = 0
-    read_bytes: int = 0
-    write_bytes: int = 0
-    failed: int = 0
-    last_io: float | None = None
-
-    def counters(self) -> Counters:
-        """The figures of now."""
-        return Counters(self.reads, self.writes, self.others, self.read_bytes, self.write_bytes, self.refused + self.failed)
 
 
 Intent = ReadBlocks | WriteBlocks | Flush
@@ -77,7 +55,7 @@ class _Batch:
     """What a batch has come to: replies ready now, and those that wait for the flush."""
 
     ready: list[tuple[Port, bytes]] = field(default_factory=list)
-    unflushed: list[tuple[Job, bytes]] = field(default_factory=list)
+    unflushed: list[Job] = field(default_factory=list)
 
 
 class Export:
@@ -89,6 +67,8 @@ class Export:
         self.serial = serial
         self.fault = ""
         """Why writes are refused: a flush failed, so what the page cache held may be lost."""
+        self.lost = ""
+        """What the last flush, at the end, could not save."""
         self.facts = ExportFacts(
             address=spec.address,
             sectors=backing.sectors,
@@ -107,9 +87,8 @@ class Export:
         self._durable = spec.durability is Durability.DURABLE
         self._events = events
         self._clock = clock
-        self._initiators: dict[tuple[bytes, str], InitiatorRecord] = {}
-        self._lost = Counters()
-        self._failing: set[int | None] = set()
+        self.initiators = Initiators(clock)
+        self.trouble = DiskTrouble(spec.path, clock)
         self._queue: deque[Job] = deque()
         self._ready = threading.Condition()
         self._closing = False
@@ -128,12 +107,10 @@ class Export:
             case Silence():
                 return None
             case Reply():
-                record = self._initiator(header.source, port.interface)
-                record.others += 1
-                record.refused += answer.error
+                self.initiators.replied(self.initiators.find(header.source, port.interface), error=answer.error)
                 return answer.frame
             case ReadBlocks() | WriteBlocks() | Flush():
-                jobs.append(Job(port, answer, self._initiator(header.source, port.interface)))
+                jobs.append(Job(port, answer, self.initiators.find(header.source, port.interface)))
                 return None
 
     def enqueue(self, jobs: Sequence[Job]) -> None:
@@ -143,40 +120,6 @@ class Export:
             self._queue.extend(jobs[:room])
             self.dropped += max(0, len(jobs) - room)
             self._ready.notify()
-
-    def _initiator(self, mac: Mac, interface: str) -> InitiatorRecord:
-        key = (mac.raw, interface)
-        record = self._initiators.get(key)
-        if record is None:
-            if len(self._initiators) >= MAX_INITIATORS:
-                self._forget_one()
-            record = InitiatorRecord(mac, interface, self._clock.monotonic())
-            self._initiators[key] = record
-        return record
-
-    def _forget_one(self) -> None:
-        """Forget the initiator that has been idle longest: MACs can be made up without end. Its figures stay in the totals."""
-        key, record = min(list(self._initiators.items()), key=lambda item: item[1].last_io or item[1].first_seen)
-        self._initiators.pop(key, None)
-        gone, lost = record.counters(), self._lost
-        self._lost = Counters(
-            gone.reads + lost.reads,
-            gone.writes + lost.writes,
-            gone.others + lost.others,
-            gone.read_bytes + lost.read_bytes,
-            gone.write_bytes + lost.write_bytes,
-            gone.errors + lost.errors,
-        )
-
-    # ---- for whoever shows it
-
-    def initiators(self) -> list[InitiatorRecord]:
-        """Everyone who was answered, in order of first appearance."""
-        return list(self._initiators.values())
-
-    def forgotten(self) -> Counters:
-        """The figures of initiators that are no longer listed."""
-        return self._lost
 
     # ---- in the export's thread
 
@@ -200,87 +143,82 @@ class Export:
             if not self.spec.read_only:
                 self.backing.flush()
         except OSError as error:
-            text = (
+            self.lost = (
                 f"flushing {self.spec.path} failed at its end: {error.strerror}. Acknowledged writes may be lost: check the disk"
             )
-            self._events.add(Severity.ALARM, str(self.spec.address), text)
+            self._events.add(Severity.ALARM, str(self.spec.address), self.lost)
         self.backing.close()
 
     def _serve(self, jobs: list[Job]) -> None:
         batch = _Batch()
-        flush = False
         for job in jobs:
             match job.intent:
                 case ReadBlocks():
                     batch.ready.append((job.port, self._read(job, job.intent)))
                 case WriteBlocks():
-                    flush |= self._write(job, job.intent, batch)
+                    self._write(job, job.intent, batch)
                 case Flush():
-                    flush = True
-                    batch.unflushed.append((job, target.flush_reply(job.intent)))
+                    batch.unflushed.append(job)
         _send(batch.ready)
-        if flush:
+        if batch.unflushed:
             _send(self._flushed(batch.unflushed))
 
     def _read(self, job: Job, intent: ReadBlocks) -> bytes:
+        job.initiator.last_io = self._clock.monotonic()
         try:
             data = self.backing.read(intent.lba, intent.count)
         except OSError as error:
-            return self._failed(job, error, "reading")
-        self._note_success(job)
-        job.initiator.reads += 1
-        job.initiator.read_bytes += intent.count * SECTOR
+            self.trouble.failed("reading", error)
+            return self._failed(job)
+        self.trouble.succeeded("reading")
+        self.initiators.was_read(job.initiator, intent.count * SECTOR)
         return target.read_reply(intent, data)
 
-    def _write(self, job: Job, intent: WriteBlocks, batch: _Batch) -> bool:
-        """Write; True if its answer has to wait for the flush."""
+    def _write(self, job: Job, intent: WriteBlocks, batch: _Batch) -> None:
+        job.initiator.last_io = self._clock.monotonic()
+        if self.fault:
+            batch.ready.append((job.port, self._failed(job)))
+            return
         try:
-            self._refuse_after_fault()
             self.backing.write(intent.lba, intent.data)
         except OSError as error:
-            batch.ready.append((job.port, self._failed(job, error, "writing")))
-            return False
-        self._note_success(job)
-        job.initiator.writes += 1
-        job.initiator.write_bytes += intent.count * SECTOR
+            self.trouble.failed("writing", error)
+            batch.ready.append((job.port, self._failed(job)))
+            return
         if self._durable:
-            batch.unflushed.append((job, target.write_reply(intent)))
+            batch.unflushed.append(job)
         else:
-            batch.ready.append((job.port, target.write_reply(intent)))
-        return self._durable
+            batch.ready.append((job.port, self._done(job)))
 
-    def _flushed(self, waiting: list[tuple[Job, bytes]]) -> list[tuple[Port, bytes]]:
+    def _flushed(self, waiting: list[Job]) -> list[tuple[Port, bytes]]:
         try:
-            self._refuse_after_fault()
-            self.backing.flush()
+            if not self.fault:
+                self.backing.flush()
         except OSError as error:
             # The kernel drops pages it could not write and reports that once: a later flush would succeed and prove nothing.
-            self.fault = self.fault or (
-                f"flushing {self.spec.path} failed ({error.strerror}): acknowledged writes may be lost."
+            self.fault = (
+                f"flushing {self.spec.path} failed ({error.strerror}): acknowledged writes may be lost, and writes are refused."
                 " Check the disk, then stop and start the export"
             )
-            return [(job.port, self._failed(job, error, "flushing")) for job, _ in waiting]
-        return [(job.port, reply) for job, reply in waiting]
+            _log.error("%s", self.fault)
+        answer = self._failed if self.fault else self._done
+        return [(job.port, answer(job)) for job in waiting]
 
-    def _refuse_after_fault(self) -> None:
-        if self.fault:
-            raise OSError(errno.EIO, self.fault)
+    def _done(self, job: Job) -> bytes:
+        """Count a write or flush that is all it was asked to be, and make its reply."""
+        match job.intent:
+            case WriteBlocks():
+                self.trouble.succeeded("writing")
+                self.initiators.was_written(job.initiator, job.intent.count * SECTOR)
+                return target.write_reply(job.intent)
+            case Flush():
+                self.initiators.replied(job.initiator, error=False)
+                return target.flush_reply(job.intent)
+            case ReadBlocks():
+                raise TypeError("a read is answered with its data")
 
-    def _note_success(self, job: Job) -> None:
-        job.initiator.last_io = self._clock.monotonic()
-        if self._failing and not self.fault:
-            self._failing.clear()
-            self._events.add(Severity.INFO, str(self.spec.address), f"{self.spec.path} answers again")
-
-    def _failed(self, job: Job, error: OSError, doing: str) -> bytes:
-        job.initiator.failed += 1
-        if error.errno not in self._failing:
-            self._failing.add(error.errno)
-            self._events.add(
-                Severity.ALARM,
-                str(self.spec.address),
-                f"{doing} {self.spec.path} failed: {error.strerror}. Initiators were told; {_remedy(error.errno)}",
-            )
+    def _failed(self, job: Job) -> bytes:
+        self.initiators.was_failed(job.initiator)
         return target.failed_reply(job.intent, AtaError.UNC)
 
     # ---- the end
@@ -304,13 +242,3 @@ def _send(replies: list[tuple[Port, bytes]]) -> None:
         by_port.setdefault(port, []).append(reply)
     for port, frames in by_port.items():
         port.send(frames)
-
-
-def _remedy(number: int | None) -> str:
-    match number:
-        case errno.ENOSPC | errno.EDQUOT:
-            return "make room on its file system"
-        case errno.EIO:
-            return "check the disk and its file system (dmesg says what failed)"
-        case _:
-            return "check the backing"

@@ -6,7 +6,9 @@ import logging
 import queue
 import socket
 import threading
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
+from contextlib import suppress
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from aoetui.engine import backing
@@ -26,6 +28,7 @@ from aoetui.engine.api import (
     Watch,
 )
 from aoetui.engine.clock import Clock
+from aoetui.engine.conflicts import EndingError
 from aoetui.engine.core import Core
 from aoetui.engine.desk import Desk
 from aoetui.engine.links import LinkWatcher
@@ -36,12 +39,13 @@ from aoetui.engine.stats import LinkMeter, add_rates
 from aoetui.engine.views import device_view, export_view, link_view, own_device_view
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from aoetui.engine.config import ConfigFile
     from aoetui.engine.links import LinkSource
     from aoetui.engine.packet import Wire
     from aoetui.engine.protocol.address import Address
+    from aoetui.engine.serving import Held
     from aoetui.engine.snapshot import Event
     from aoetui.engine.spec import ExportSpec
 
@@ -49,7 +53,17 @@ Result = TypeVar("Result")
 _TICK = 1.0
 _RETRY_TICKS = 10
 """Every so many ticks an enabled export whose backing could not be opened is tried again."""
+_MAX_LOOKERS = 8
+"""Disks that may be looked at at once: one that does not answer keeps its thread."""
 _log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class _Work:
+    """What the engine's thread is to do, and who waits for it."""
+
+    act: Callable[[], None]
+    future: Future[Any] | None = None
 
 
 class LocalEngine:
@@ -73,8 +87,8 @@ class LocalEngine:
         )
         self._desk = Desk(self._core, config)
         self._alarms = AlarmWatch(self._core.events)
-        self._work: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
-        self._lookers = ThreadPoolExecutor(max_workers=2, thread_name_prefix="inspect")
+        self._work: queue.SimpleQueue[_Work] = queue.SimpleQueue()
+        self._lookers = threading.Semaphore(_MAX_LOOKERS)
         self._unsettled = threading.Event()
         self._stopping = threading.Event()
         self._stop_lock = threading.Lock()
@@ -90,16 +104,22 @@ class LocalEngine:
         self._changed()
 
     def stop(self, timeout: float = 2.0) -> bool:
-        """Take no more requests, answer the accepted ones, flush, close. True if all disks let that happen in time."""
+        """Take no more requests, answer the accepted ones, flush, close. True if every disk took all of it in time.
+
+        Commands that have not begun are refused.
+        """
         with self._stop_lock:
             if self._ended is None:
                 self._stopping.set()
                 self._core.serving.questions.stop()
-                self._work.put(lambda: None)
+                self._work.put(_Work(lambda: None))
                 if self._thread.is_alive():
-                    self._thread.join(timeout / 4)
-                self._ended = self._core.stop(timeout / 2)
-                self._lookers.shutdown(wait=False, cancel_futures=True)
+                    self._thread.join(timeout / 2)
+                self._alarms.see(self.snapshot().alarms)
+                saved = self._core.stop(timeout / 2)
+                # A command that still waits for its disk may hold an export that nobody else knows of any more.
+                self._ended = saved and not self._thread.is_alive()
+                self._refuse_the_rest()
             return self._ended
 
     def serve(self, spec: ExportSpec, *, force: bool = False) -> ExportSnapshot:
@@ -116,8 +136,9 @@ class LocalEngine:
         """The state of now."""
         core = self._core
         links = self._links()
-        exports = tuple(export_view(held, core.ports, core.links.current(), core.clock) for held in core.serving.held())
-        devices = self._devices()
+        held = core.serving.held()
+        exports = tuple(export_view(each, core.ports, core.links.current(), core.clock) for each in held)
+        devices = self._devices(zip(held, exports, strict=True))
         names = {link.name for link in links}
         missing = [(name, core.ports.problem(name)) for name in core.interfaces or () if name not in names]
         return EngineSnapshot(
@@ -139,13 +160,40 @@ class LocalEngine:
 
     def submit(self, command: Command[Result]) -> Future[Result]:
         """Carry a command out; commands that only look at disks have threads of their own, for a disk may not answer."""
-        if isinstance(command, InspectBacking | ListBlockDevices):
-            return self._lookers.submit(_look, command)
         future: Future[Result] = Future()
-        self._work.put(lambda: self._carry_out(command, future))
-        if self._stopping.is_set() and not future.done():
-            future.cancel()
+        if isinstance(command, InspectBacking | ListBlockDevices):
+            self._look(command, future)
+            return future
+        self._work.put(_Work(lambda: self._carry_out(lambda: self._do(command), future), future))
+        if self._stopping.is_set():
+            self._refuse_the_rest()
         return future
+
+    def _look(self, command: InspectBacking | ListBlockDevices, future: Future[Any]) -> None:
+        if self._stopping.is_set():
+            future.set_exception(EndingError())
+        elif not self._lookers.acquire(blocking=False):
+            future.set_exception(
+                EngineError(f"{_MAX_LOOKERS} disks do not answer: check them before looking at more", field="path")
+            )
+        else:
+
+            def body() -> None:
+                try:
+                    self._carry_out(lambda: _look(command), future)
+                finally:
+                    self._lookers.release()
+
+            # A daemon: at its end the process does not wait for a disk that does not answer.
+            threading.Thread(target=body, name="inspect", daemon=True).start()
+
+    def _refuse_the_rest(self) -> None:
+        """Answer the commands whose turn never came."""
+        with suppress(queue.Empty):
+            while True:
+                future = self._work.get_nowait().future
+                if future is not None and future.set_running_or_notify_cancel():
+                    future.set_exception(EndingError())
 
     # ---- the engine's thread
 
@@ -153,21 +201,26 @@ class LocalEngine:
         """Something about links or ports changed: settle soon, once for however many changes."""
         if not self._unsettled.is_set():
             self._unsettled.set()
-            self._work.put(self._settle)
+            self._work.put(_Work(self._settle))
 
     def _run(self) -> None:
         due = self._core.clock.monotonic() + _TICK
         while not self._stopping.is_set():
-            try:
-                work = self._work.get(timeout=max(0.0, due - self._core.clock.monotonic()))
-            except queue.Empty:
-                due = self._core.clock.monotonic() + _TICK
-                work = self._tick
-            try:
-                work()
-            except Exception:  # noqa: BLE001 - the thread's edge: the engine goes on
-                _log.exception("the engine skipped a step")
-                self._core.events.add(Severity.ALARM, "engine", "an internal error: see the log file")
+            # Late or not: links that change all the time must not keep the figures from being taken.
+            late = self._core.clock.monotonic() - due
+            if late >= 0:
+                due += _TICK * (1 + late // _TICK)
+                self._step(self._tick)
+            else:
+                with suppress(queue.Empty):
+                    self._step(self._work.get(timeout=-late).act)
+
+    def _step(self, act: Callable[[], None]) -> None:
+        try:
+            act()
+        except Exception:  # noqa: BLE001 - the thread's edge: the engine goes on
+            _log.exception("the engine skipped a step")
+            self._core.events.add(Severity.ALARM, "engine", "an internal error: see the log file")
 
     def _settle(self) -> None:
         self._unsettled.clear()
@@ -183,11 +236,12 @@ class LocalEngine:
         self._core.sample()
         self._alarms.see(self.snapshot().alarms)
 
-    def _carry_out(self, command: Command[Any], future: Future[Any]) -> None:
+    @staticmethod
+    def _carry_out(act: Callable[[], object], future: Future[Any]) -> None:
         if not future.set_running_or_notify_cancel():
             return
         try:
-            future.set_result(self._do(command))
+            future.set_result(act())
         except EngineError as error:
             future.set_exception(error)
         except Exception as error:  # noqa: BLE001 - whoever waits for the future must hear of it
@@ -234,11 +288,11 @@ class LocalEngine:
             for name, link in sorted(core.links.current().items())
         )
 
-    def _devices(self) -> tuple[DeviceSnapshot, ...]:
+    def _devices(self, exports: Iterable[tuple[Held, ExportSnapshot]]) -> tuple[DeviceSnapshot, ...]:
         clock = self._core.clock
-        found = {device.address: device_view(device, clock) for device in self._core.scanner.devices()}
-        for held in self._core.serving.held():
-            own = own_device_view(held, found.get(held.spec.address), clock)
+        found = {device.address: device_view(device, clock) for device in self._core.devices()}
+        for held, shown in exports:
+            own = own_device_view(held, shown, found.get(held.spec.address), clock)
             if own is not None:
                 found[own.address] = own
         return tuple(found[address] for address in sorted(found))

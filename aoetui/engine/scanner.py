@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from aoetui.engine.protocol.frames import MalformedFrame
 from aoetui.engine.protocol.initiator import LocalLink, ScannerMachine
+from aoetui.engine.protocol.wire import CONFIG_HEADER, MAX_CONFIG_STRING
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
@@ -20,7 +21,12 @@ if TYPE_CHECKING:
 LOOKING_INTERVAL = 5.0
 IDLE_INTERVAL = 60.0
 """Seconds between broadcasts while someone looks, and otherwise."""
-_INBOX_LIMIT = 65536
+_INBOX_LIMIT = 16384
+"""Answers that wait; beyond it the oldest are dropped, and asked for again."""
+_LONGEST = CONFIG_HEADER + MAX_CONFIG_STRING
+"""Bytes of the longest answer to anything the scanner asks; what is behind is data for somebody else."""
+_STEP = 256
+"""Answers taken at once: in a flood, timers and whoever looks have their turns too."""
 _log = logging.getLogger(__name__)
 
 
@@ -77,7 +83,7 @@ class Scanner:
     def heard(self, port: Port, frames: list[bytes]) -> None:
         """Take responses from a port's thread."""
         if port.interface in self._interfaces:
-            self._inbox.extend((port.interface, frame) for frame in frames)
+            self._inbox.extend((port.interface, frame[:_LONGEST]) for frame in frames)
             self._wake.set()
 
     def devices(self) -> tuple[Device, ...]:
@@ -99,7 +105,7 @@ class Scanner:
         """Take what came in, do what is due, send what is to be sent. Returns the seconds until something is due again."""
         with self._lock:
             now = self._clock.monotonic()
-            while self._inbox:
+            for _ in range(min(_STEP, len(self._inbox))):
                 interface, frame = self._inbox.popleft()
                 try:
                     self._machine.receive(interface, frame, now)
@@ -112,6 +118,8 @@ class Scanner:
         self._send(outgoing)
         if changes:
             self._on_changes(changes)
+        if self._inbox:
+            return 0.0
         return None if due is None else max(0.0, due - self._clock.monotonic())
 
     def _send(self, outgoing: list[tuple[str, bytes]]) -> None:

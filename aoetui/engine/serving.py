@@ -5,6 +5,7 @@ Changes come from the engine's thread alone. Ports read `_table`, which is repla
 
 from __future__ import annotations
 
+import threading
 from collections import Counter
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
@@ -19,8 +20,8 @@ from aoetui.engine.protocol import target
 from aoetui.engine.protocol.address import BROADCAST_MAC, Address
 from aoetui.engine.protocol.target import Silence
 from aoetui.engine.protocol.wire import BROADCAST_SHELF, BROADCAST_SLOT, LINUX_REFUSED_SHELF
-from aoetui.engine.snapshot import Severity
-from aoetui.engine.stats import RateMeter, total
+from aoetui.engine.snapshot import Counters, Severity
+from aoetui.engine.stats import RateMeter
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
     from aoetui.engine.ports import Port, Ports
     from aoetui.engine.protocol.header import Header
     from aoetui.engine.protocol.target import PortFacts
-    from aoetui.engine.snapshot import Counters
     from aoetui.engine.spec import ExportSpec
     from aoetui.engine.state import StateStore
 
@@ -58,9 +58,8 @@ class Held:
 
     def counters(self) -> Counters:
         """Everything since it was opened."""
-        if self.export is None:
-            return total([])
-        return total([self.export.forgotten(), *(each.counters() for each in self.export.initiators())])
+        export = self.export  # read once: the engine's thread may close it meanwhile
+        return Counters() if export is None else export.initiators.total()
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +100,8 @@ class Serving:
         self._clock = clock
         self._held: dict[Address, Held] = {}
         self._table: dict[str, _ServedHere] = {}
+        self._ending = False
+        self._opening = threading.Lock()
         self.claims = conflicts.Claims()
         self.questions = conflicts.WireQuestions()
         self.silences: Counter[Silence] = Counter()
@@ -157,6 +158,7 @@ class Serving:
                 spec.path, read_only=spec.read_only, direct=spec.direct, offset=spec.offset, length=spec.length
             )
             try:
+                self._refuse_shared(spec, backing)
                 serial = spec.serial or self._state.serial_for(spec.address, backing.key)
             except EngineError:
                 backing.close()
@@ -166,8 +168,13 @@ class Serving:
             raise
         held.problem = ""
         held.meter = RateMeter()
-        held.export = Export(spec, backing, serial, events=self._events, clock=self._clock, firmware=__version__)
-        held.export.start()
+        export = Export(spec, backing, serial, events=self._events, clock=self._clock, firmware=__version__)
+        with self._opening:
+            if self._ending:
+                backing.close()
+                raise conflicts.EndingError
+            export.start()
+            held.export = export
         if spec.address.shelf == LINUX_REFUSED_SHELF:
             text = f"Linux refuses shelf {LINUX_REFUSED_SHELF}: initiators that run Linux will not see {spec.address}"
             self._events.add(Severity.WARNING, str(spec.address), text)
@@ -178,10 +185,15 @@ class Serving:
                 continue
             if (spec.read_only and other.spec.read_only) or not _overlap(spec, other.spec):
                 continue
-            raise EngineError(
-                f"{spec.path} is already exported as {other.spec.address}: choose another backing, or delete that export",
-                field="path",
-            )
+            raise _already_exported(spec, other)
+
+    def _refuse_shared(self, spec: ExportSpec, backing: Backing) -> None:
+        """The same sectors by another name: a disk and its partition, of which one is only read."""
+        for other in self.held():
+            if other.export is None or (spec.read_only and other.spec.read_only):
+                continue
+            if backing.overlaps(other.export.backing):
+                raise _already_exported(spec, other)
 
     def missing(self, held: Held, ports: Ports, links: Mapping[str, LinkFacts]) -> list[Port]:
         """The open ports of its interfaces where it is not served yet and was not refused."""
@@ -197,8 +209,12 @@ class Serving:
     def ask(self, wanted: list[tuple[Held, Port]]) -> dict[tuple[Address, str], str]:
         """Who else serves these, on the wire and on this host: a sentence by address and interface. Takes 0.6 s.
 
-        What nobody else serves is claimed for this process.
+        What nobody else serves is claimed for this process, and so is what is forced: another process here shall notice it.
+        Raises EndingError when the engine ends meanwhile.
         """
+        for held, port in wanted:
+            if held.force:
+                self._claim(held, port.interface)
         asked = [(held, port) for held, port in wanted if not held.force]
         if not asked:
             return {}
@@ -227,7 +243,7 @@ class Serving:
 
     def advertise(self, held: Held, port: Port) -> None:
         """Tell initiators that it is here: all of them, or those of the mask list."""
-        if held.export is not None:
+        if held.export is not None and not self._ending:
             held.told[port.interface] = port.facts
             to = held.spec.mask or (BROADCAST_MAC,)
             port.send([target.advertisement(held.export.facts, port.facts, mac) for mac in to])
@@ -259,25 +275,36 @@ class Serving:
         held.claimed.discard(interface)
         self.claims.release(interface, held.spec.address)
 
-    def close(self, held: Held, timeout: float) -> bool:
-        """Take no more requests for it, answer the accepted ones, flush, close. False if it takes over `timeout` seconds."""
+    def close(self, held: Held, timeout: float) -> str:
+        """Take no more requests for it, answer the accepted ones, flush, close.
+
+        Returns what went wrong, in one sentence; empty if all was saved within `timeout` seconds.
+        """
         held.admitted, held.refused = {}, {}
         self._publish()
         for interface in list(held.claimed):
             self._release(held, interface)
         export, held.export = held.export, None
-        return export is None or export.close(timeout)
+        held.meter = RateMeter()
+        if export is None:
+            return ""
+        if not export.close(timeout):
+            spec = held.spec
+            return f"{spec.path} does not answer: {spec.address} is served no more, but its last requests wait for the disk"
+        return "" if export.fault else export.lost
 
     def close_all(self, timeout: float) -> bool:
-        """Close every export side by side: no slow disk keeps another from its flush."""
-        self._table = {}
-        open_exports = [held.export for held in self.held() if held.export is not None]
+        """Close every export side by side, for good: no slow disk keeps another from its flush. False as `close`."""
+        with self._opening:
+            self._ending = True
+            open_exports = [export for held in self.held() if (export := held.export) is not None]
+        self._publish()
         for export in open_exports:
             export.finish()
         deadline = self._clock.monotonic() + timeout
         ended = [export.close(max(0.0, deadline - self._clock.monotonic())) for export in open_exports]
         self.claims.close()
-        return all(ended)
+        return all(ended) and not any(export.lost or export.fault for export in open_exports)
 
     def sample(self, now: float) -> None:
         """Take every export's counters, once a second."""
@@ -286,12 +313,18 @@ class Serving:
 
     def _publish(self) -> None:
         table: dict[str, _ServedHere] = {}
-        for held in self.held():
+        for held in [] if self._ending else self.held():
             if held.export is not None:
                 key = (held.spec.address.shelf, held.spec.address.slot)
                 for interface in held.admitted:
                     table.setdefault(interface, _ServedHere({})).exports[key] = held.export
         self._table = table
+
+
+def _already_exported(spec: ExportSpec, other: Held) -> EngineError:
+    return EngineError(
+        f"{spec.path} is already exported as {other.spec.address}: choose another backing, or delete that export", field="path"
+    )
 
 
 def _overlap(one: ExportSpec, other: ExportSpec) -> bool:

@@ -5,25 +5,14 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING
 
-from aoetui.engine.snapshot import Counters, LinkRates, Rates
+from aoetui.engine.snapshot import LinkRates, Rates
 
 if TYPE_CHECKING:
     from aoetui.engine.links import LinkCounters
+    from aoetui.engine.snapshot import Counters
 
 HISTORY = 120
 """Samples kept for each export, one a second."""
-
-
-def total(counters: list[Counters]) -> Counters:
-    """Add counters up, field by field."""
-    return Counters(
-        reads=sum(each.reads for each in counters),
-        writes=sum(each.writes for each in counters),
-        others=sum(each.others for each in counters),
-        read_bytes=sum(each.read_bytes for each in counters),
-        write_bytes=sum(each.write_bytes for each in counters),
-        errors=sum(each.errors for each in counters),
-    )
 
 
 def add_rates(rates: list[Rates]) -> Rates:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from aoetui.engine.links import notes_for
+from aoetui.engine.links import notes_for, refusal_for
 from aoetui.engine.protocol.devices import DeviceState, Sameness
 from aoetui.engine.protocol.wire import SECTOR
 from aoetui.engine.serving import interfaces_of
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from aoetui.engine.clock import Clock
-    from aoetui.engine.exports import Export, InitiatorRecord
+    from aoetui.engine.initiators import InitiatorRecord
     from aoetui.engine.links import LinkFacts
     from aoetui.engine.ports import Ports
     from aoetui.engine.protocol.devices import Device, Path
@@ -35,13 +35,14 @@ ACTIVE_SECONDS = 60.0
 
 def export_view(held: Held, ports: Ports, links: Mapping[str, LinkFacts], clock: Clock) -> ExportSnapshot:
     """One export as it is now."""
-    export = held.export
-    served = tuple(_port_view(held, name, ports) for name in interfaces_of(held.spec, links))
-    state = _state(held, served)
+    export = held.export  # read once: another thread may close it meanwhile
+    served = tuple(_port_view(held, name, ports, links) for name in interfaces_of(held.spec, links))
+    trouble = "" if export is None else export.fault or export.trouble.text
+    state = _state(held, served, trouble)
     return ExportSnapshot(
         spec=held.spec,
         state=state,
-        problem=_problem(held, state, served),
+        problem=_problem(held, state, served, trouble),
         size=0 if export is None else export.backing.sectors * SECTOR,
         block_device=export is not None and export.backing.block_device,
         serial="" if export is None else export.serial,
@@ -49,38 +50,34 @@ def export_view(held: Held, ports: Ports, links: Mapping[str, LinkFacts], clock:
         counters=held.counters(),
         rates=held.meter.rates,
         history=tuple(held.meter.history),
-        initiators=() if export is None else tuple(_initiator_view(record, clock) for record in export.initiators()),
+        initiators=() if export is None else tuple(_initiator_view(record, clock) for record in export.initiators.values()),
     )
 
 
-def _port_view(held: Held, interface: str, ports: Ports) -> PortSnapshot:
+def _port_view(held: Held, interface: str, ports: Ports, links: Mapping[str, LinkFacts]) -> PortSnapshot:
     port = held.admitted.get(interface)
-    if port is not None and ports.get(interface) is port:
-        return PortSnapshot(interface, serving=True, sector_count=port.facts.sector_count, problem="")
-    why = ports.problem(interface) or held.refused.get(interface) or held.problem
-    return PortSnapshot(interface, serving=False, sector_count=0, problem=why)
+    link = links.get(interface)
+    if port is None or link is None or ports.get(interface) is not port:
+        why = ports.problem(interface) or held.refused.get(interface) or held.problem
+        return PortSnapshot(interface, serving=False, sector_count=0, problem=why)
+    why = refusal_for(interface, links) or ("" if link.carrier else f"{interface} has no carrier: check the cable")
+    return PortSnapshot(interface, serving=not why, sector_count=0 if why else port.facts.sector_count, problem=why)
 
 
-def _state(held: Held, served: tuple[PortSnapshot, ...]) -> ExportState:
+def _state(held: Held, served: tuple[PortSnapshot, ...], trouble: str) -> ExportState:
     if not held.spec.enabled:
         return ExportState.STOPPED
     if not any(port.serving for port in served):
         return ExportState.WAITING
-    fault = held.export is not None and held.export.fault
-    return ExportState.SERVING if all(port.serving for port in served) and not fault else ExportState.DEGRADED
+    return ExportState.SERVING if all(port.serving for port in served) and not trouble else ExportState.DEGRADED
 
 
-def _problem(held: Held, state: ExportState, served: tuple[PortSnapshot, ...]) -> str:
+def _problem(held: Held, state: ExportState, served: tuple[PortSnapshot, ...], trouble: str) -> str:
     if state in (ExportState.SERVING, ExportState.STOPPED):
         return ""
-    if held.problem:
-        return held.problem
-    if held.export is not None and held.export.fault:
-        return held.export.fault
-    problems = [port.problem for port in served if port.problem]
-    return (
-        problems[0] if problems else f"no interface of this host matches {', '.join(held.spec.interfaces)}" if not served else ""
-    )
+    unmatched = "" if served else f"no interface of this host matches {', '.join(held.spec.interfaces)}"
+    problems = [held.problem, trouble, *(port.problem for port in served), unmatched]
+    return next((problem for problem in problems if problem), "")
 
 
 def _initiator_view(record: InitiatorRecord, clock: Clock) -> InitiatorSnapshot:
@@ -90,7 +87,7 @@ def _initiator_view(record: InitiatorRecord, clock: Clock) -> InitiatorSnapshot:
         interface=record.interface,
         first_seen=clock.when(record.first_seen),
         last_io=None if last_io is None else clock.when(last_io),
-        counters=record.counters(),
+        counters=record.tally.counters(),
         active=last_io is not None and clock.monotonic() - last_io <= ACTIVE_SECONDS,
     )
 
@@ -130,10 +127,13 @@ def _path_view(path: Path, clock: Clock) -> PathSnapshot:
     )
 
 
-def own_device_view(held: Held, foreign: DeviceSnapshot | None, clock: Clock) -> DeviceSnapshot | None:
-    """One of our exports as the SAN shows it: a socket does not hear itself, so it comes from here. None while served nowhere."""
+def own_device_view(held: Held, shown: ExportSnapshot, foreign: DeviceSnapshot | None, clock: Clock) -> DeviceSnapshot | None:
+    """One of our exports as the SAN shows it: a socket does not hear itself, so it comes from here. None while served nowhere.
+
+    `shown` is the export as it is now, `foreign` what the scanner has heard at its address.
+    """
     export = held.export
-    if export is None or not held.admitted:
+    if export is None or not any(port.serving for port in shown.ports):
         return None
     now = clock.wall()
     own_macs = {port.facts.mac for port in held.admitted.values()}
@@ -142,14 +142,14 @@ def own_device_view(held: Held, foreign: DeviceSnapshot | None, clock: Clock) ->
         address=held.spec.address,
         ours=True,
         state=DeviceState.UP,
-        size=export.backing.sectors * SECTOR,
+        size=shown.size,
         model="aoetui",
         serial=export.serial,
         firmware="",
         config_string=export.facts.config_string,
         buffer_count=held.spec.buffer_count,
         firmware_version=1,
-        sameness=_sameness(export, foreign) if foreign is not None and others else Sameness.SAME,
+        sameness=_sameness(shown, foreign, others),
         paths=others,
         first_seen=now,
         last_seen=now,
@@ -157,10 +157,12 @@ def own_device_view(held: Held, foreign: DeviceSnapshot | None, clock: Clock) ->
     )
 
 
-def _sameness(export: Export, foreign: DeviceSnapshot) -> Sameness:
+def _sameness(shown: ExportSnapshot, foreign: DeviceSnapshot | None, others: tuple[PathSnapshot, ...]) -> Sameness:
     """Another host may serve the same replicated disk at our address, if it was given our serial."""
-    same = (foreign.serial, foreign.size) == (export.serial, export.backing.sectors * SECTOR)
-    return foreign.sameness if same or foreign.state is DeviceState.GONE else Sameness.DIFFERENT
+    if foreign is None or all(path.state is not DeviceState.UP for path in others):
+        return Sameness.SAME
+    same = (foreign.serial, foreign.size) == (shown.serial, shown.size)
+    return foreign.sameness if same else Sameness.DIFFERENT
 
 
 def link_view(link: LinkFacts, meter: LinkMeter, ports: Ports, *, chosen: bool) -> LinkSnapshot:

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, TypeVar
 from aoetui.engine.api import AddExport, EngineError
 from aoetui.engine.protocol.address import Address
 from aoetui.engine.protocol.wire import LINUX_REFUSED_SHELF, sectors_per_frame
-from aoetui.engine.sizes import parse_size
 from aoetui.engine.spec import Durability, ExportSpec, NewFile
+from aoetui.sizes import parse_size
 from aoetui.widgets import figures
 from aoetui.widgets.plain import printable
 

@@ -13,10 +13,10 @@ from textual.screen import ModalScreen
 from textual.widgets import Button, Checkbox, Input, RadioButton, RadioSet, SelectionList, Static
 
 from aoetui.engine.api import CheckAddress, EngineError, InspectBacking, ListBlockDevices
-from aoetui.engine.propose import propose_address
 from aoetui.engine.protocol.address import Address
 from aoetui.engine.snapshot import ExportSnapshot
 from aoetui.engine.spec import Durability
+from aoetui.propose import propose_address
 from aoetui.screens.confirm import Confirm
 from aoetui.screens.export_draft import Draft, address_warning, new_file_words, own_export, parse_path
 from aoetui.screens.exports import tell_served

@@ -5,8 +5,8 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aoetui.engine.propose import propose_address
 from aoetui.engine.protocol.address import Address
+from aoetui.propose import propose_address
 
 ADDRESSES = st.builds(Address, st.integers(0, 0xFFFE), st.integers(0, 0xFE))
 

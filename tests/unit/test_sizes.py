@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aoetui.engine.sizes import MAX_SIZE, parse_size
+from aoetui.sizes import MAX_SIZE, parse_size
 
 
 @pytest.mark.parametrize(

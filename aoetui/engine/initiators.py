@@ -1,0 +1,106 @@
+"""Who uses an export, and what it answered them. The totals stay right however many initiators come and are forgotten."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from aoetui.engine.snapshot import Counters
+
+if TYPE_CHECKING:
+    from aoetui.engine.clock import Clock
+    from aoetui.engine.protocol.address import Mac
+
+MAX_INITIATORS = 1024
+FORGOTTEN_AT_ONCE = 256
+"""What a full table gives up: MACs can be made up without end, and to search the table for each of them would take long."""
+
+
+@dataclass(slots=True)
+class Tally:
+    """Figures that grow. Those of reads, writes and failures are written by the export's thread alone, the others under a lock."""
+
+    others: int = 0
+    refused: int = 0
+    reads: int = 0
+    writes: int = 0
+    read_bytes: int = 0
+    write_bytes: int = 0
+    failed: int = 0
+
+    def counters(self) -> Counters:
+        """The figures of now."""
+        return Counters(self.reads, self.writes, self.others, self.read_bytes, self.write_bytes, self.refused + self.failed)
+
+
+@dataclass(slots=True)
+class InitiatorRecord:
+    """One initiator on one interface. Times in seconds of the engine's clock."""
+
+    mac: Mac
+    interface: str
+    first_seen: float
+    last_io: float | None = None
+    tally: Tally = field(default_factory=Tally)
+
+    @property
+    def last_used(self) -> float:
+        """When it last read or wrote, or else came."""
+        return self.first_seen if self.last_io is None else self.last_io
+
+
+class Initiators:
+    """The initiators of one export, at most MAX_INITIATORS, and the totals over all that ever were."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._records: dict[tuple[bytes, str], InitiatorRecord] = {}
+        self._total = Tally()
+
+    def values(self) -> list[InitiatorRecord]:
+        """Those that are listed, in order of first appearance; any thread."""
+        return list(self._records.values())
+
+    def total(self) -> Counters:
+        """What was answered to all of them; any thread."""
+        return self._total.counters()
+
+    def find(self, mac: Mac, interface: str) -> InitiatorRecord:
+        """The record of an initiator, made if need be; any thread."""
+        record = self._records.get((mac.raw, interface))
+        return self._make(mac, interface) if record is None else record
+
+    def _make(self, mac: Mac, interface: str) -> InitiatorRecord:
+        with self._lock:
+            if len(self._records) >= MAX_INITIATORS:
+                idle_longest = sorted(self._records.items(), key=lambda item: item[1].last_used)
+                for key, _ in idle_longest[:FORGOTTEN_AT_ONCE]:
+                    del self._records[key]
+            made = InitiatorRecord(mac, interface, self._clock.monotonic())
+            return self._records.setdefault((mac.raw, interface), made)
+
+    def replied(self, record: InitiatorRecord, *, error: bool) -> None:
+        """Count an answer that was neither a read nor a write; any thread."""
+        with self._lock:
+            for tally in (record.tally, self._total):
+                tally.others += 1
+                tally.refused += error
+
+    def was_read(self, record: InitiatorRecord, size: int) -> None:
+        """Count an answered read of so many bytes; the export's thread."""
+        for tally in (record.tally, self._total):
+            tally.reads += 1
+            tally.read_bytes += size
+
+    def was_written(self, record: InitiatorRecord, size: int) -> None:
+        """Count an answered write of so many bytes; the export's thread."""
+        for tally in (record.tally, self._total):
+            tally.writes += 1
+            tally.write_bytes += size
+
+    def was_failed(self, record: InitiatorRecord) -> None:
+        """Count a request that the disk failed; the export's thread."""
+        for tally in (record.tally, self._total):
+            tally.failed += 1
