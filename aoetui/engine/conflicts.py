@@ -77,7 +77,10 @@ class WireQuestions:
                     self._asking[key][answer.header.source] = None
 
     def ask(self, wanted: Iterable[tuple[Port, Address]], ours: Collection[Mac] = ()) -> list[Conflict]:
-        """Ask three times, 200 ms apart, for each address on each port. Blocks 0.6 s. Raises EndingError once `stop` was called: an answer may have been on its way."""
+        """Ask three times, 200 ms apart, for each address on each port. Blocks 0.6 s.
+
+        Raises EndingError once `stop` was called: an answer may have been on its way.
+        """
         asked = list(wanted)
         with self._lock:
             for port, address in asked:

@@ -19,7 +19,7 @@ FORGOTTEN_AT_ONCE = 256
 
 @dataclass(slots=True)
 class Tally:
-    """Figures that grow. Those of reads, writes and failures are written by the export's thread alone, the others under a lock."""
+    """Figures that grow. `others` and `refused` are written under a lock, all else by the export's thread alone."""
 
     others: int = 0
     refused: int = 0

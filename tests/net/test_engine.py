@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
 from typing import TYPE_CHECKING
 
 import pytest
 
-from aoetui.engine.api import AddExport, CheckAddress, ChooseInterfaces, DeleteExport, EngineError, StartExport, StopExport
-from aoetui.engine.config import ConfigFile
-from aoetui.engine.local import LocalEngine
-from aoetui.engine.protocol.address import Address
+from aoetui.engine.api import CheckAddress, ChooseInterfaces, DeleteExport, EngineError, StartExport, StopExport
 from aoetui.engine.protocol.wire import SECTOR, AtaOp, AtaStatus
 from aoetui.engine.snapshot import DeviceState, ExportState, Sameness
-from aoetui.engine.spec import Durability, ExportSpec, NewFile
+from aoetui.engine.spec import Durability, NewFile
+from tests.support.engines import E91, SIZE, add, disk, engine_in, spec
 from tests.support.initiator import initiator
 from tests.support.waiting import wait_until
 
@@ -21,21 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from tests.support.netns import Namespace, VethPair
-
-E91 = Address(9, 1)
-SIZE = 1 << 20
-
-
-@contextlib.contextmanager
-def engine_in(namespace: Namespace, config: Path | None = None) -> Iterator[LocalEngine]:
-    """An engine whose threads live in a namespace."""
-    engine = LocalEngine(config=None if config is None else ConfigFile(config))
-    namespace.run(engine.start)
-    try:
-        yield engine
-    finally:
-        assert engine.stop()
+    from aoetui.engine.local import LocalEngine
+    from tests.support.netns import VethPair
 
 
 @pytest.fixture
@@ -43,23 +27,6 @@ def near(veth_pair: VethPair) -> Iterator[LocalEngine]:
     """An engine at the near end."""
     with engine_in(veth_pair.near) as engine:
         yield engine
-
-
-def disk(folder: Path, name: str = "disk.img") -> Path:
-    """A backing of 1 MiB, no two sectors alike."""
-    path = folder / name
-    path.write_bytes(b"".join(number.to_bytes(4, "big") * (SECTOR // 4) for number in range(SIZE // SECTOR)))
-    return path
-
-
-def spec(path: Path, **options: object) -> ExportSpec:
-    """An export of `path` as e9.1 on the near link."""
-    return ExportSpec(**({"address": E91, "path": path, "interfaces": ("near0",)} | options))  # type: ignore[arg-type]  # a table of options
-
-
-def add(engine: LocalEngine, wanted: ExportSpec, **options: object) -> None:
-    """Add an export and wait until it is served."""
-    engine.submit(AddExport(wanted, **options)).result(10)  # type: ignore[arg-type]  # a table of options
 
 
 @pytest.mark.parametrize("durability", Durability)

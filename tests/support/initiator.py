@@ -70,7 +70,12 @@ class Initiator:
 
     def heard(self) -> list[Frame]:
         """What comes in: waits for at least one frame."""
-        return [decode(frame) for frame in self.wire.receive(DEADLINE)]
+        return self.decoded(self.wire.receive(DEADLINE))
+
+    @staticmethod
+    def decoded(frames: list[bytes]) -> list[Frame]:
+        """Each frame as a value."""
+        return [decode(frame) for frame in frames]
 
     def _answer(self, tag: int) -> Frame:
         while True:

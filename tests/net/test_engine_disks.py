@@ -1,0 +1,164 @@
+"""A disk that fails while it is served: initiators are told, nothing stale is read, and whoever looks sees what to do."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from typing import TYPE_CHECKING
+
+import pytest
+
+from aoetui.engine.api import StartExport, StopExport
+from aoetui.engine.protocol.wire import SECTOR, AtaError, AtaOp, AtaStatus
+from aoetui.engine.snapshot import ExportSnapshot, ExportState, Severity
+from aoetui.engine.spec import Durability
+from tests.support.engines import E91, PATIENCE, SIZE, add, disk, engine_in, spec
+from tests.support.initiator import Initiator, initiator
+from tests.support.waiting import wait_until
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from aoetui.engine.local import LocalEngine
+    from tests.support.netns import VethPair
+
+LAST = SIZE // SECTOR - 1
+FAILED = AtaStatus.DRDY | AtaStatus.ERR
+
+
+@pytest.fixture
+def near(veth_pair: VethPair) -> Iterator[LocalEngine]:
+    """An engine at the near end."""
+    with engine_in(veth_pair.near) as engine:
+        yield engine
+
+
+@pytest.fixture
+def ini(veth_pair: VethPair) -> Iterator[Initiator]:
+    """An initiator at the far end."""
+    with initiator(veth_pair.far, "far0") as made:
+        yield made
+
+
+def the_export(engine: LocalEngine) -> ExportSnapshot:
+    """The only one."""
+    (export,) = engine.snapshot().exports
+    return export
+
+
+@pytest.mark.parametrize("durability", Durability)
+@pytest.mark.parametrize("direct", [False, True])
+def test_a_file_that_becomes_shorter(
+    near: LocalEngine, ini: Initiator, tmp_path: Path, durability: Durability, *, direct: bool
+) -> None:
+    path = disk(tmp_path)
+    add(near, spec(path, durability=durability, direct=direct))
+    ini.find()
+    assert ini.read(LAST, 1)
+    os.truncate(path, SIZE // 2)
+    for answer in (ini.ata(AtaOp.READ_EXT, LAST, 1), ini.ata(AtaOp.WRITE_EXT, LAST, 1, b"\xa5" * SECTOR)):
+        assert (answer.op_or_status, answer.feature_or_error) == (FAILED, AtaError.UNC)
+    assert path.stat().st_size == SIZE // 2
+    export = the_export(near)
+    assert (export.counters.reads, export.counters.writes, export.counters.errors) == (1, 0, 2)
+    assert export.state is ExportState.DEGRADED
+    assert str(path) in export.problem
+    assert "check the" in export.problem
+    assert [alarm.subject for alarm in near.snapshot().alarms if alarm.severity is Severity.ALARM] == ["e9.1"]
+    assert ini.read(0, 1), "what is still there is served"
+
+
+def test_a_failing_sector_makes_one_event_not_one_each_time(near: LocalEngine, ini: Initiator, tmp_path: Path) -> None:
+    path = disk(tmp_path)
+    add(near, spec(path))
+    ini.find()
+    os.truncate(path, SIZE // 2)
+    before = near.snapshot().last_event
+    for _ in range(20):
+        assert ini.ata(AtaOp.READ_EXT, LAST, 1).op_or_status == FAILED
+        assert ini.ata(AtaOp.READ_EXT, 0, 1).op_or_status == AtaStatus.DRDY
+
+    def told() -> list[str]:
+        return [event.text for event in near.events(before) if event.text.startswith("reading")]
+
+    wait_until(lambda: bool(told()), "the failure is told")
+    assert len(told()) == 1
+
+
+def _root_with(*tools: str) -> None:
+    if os.geteuid() or not all(map(shutil.which, tools)):
+        pytest.skip(f"needs root and {', '.join(tools)}")
+
+
+@pytest.fixture
+def small(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 256 KiB."""
+    _root_with("mount")
+    folder = tmp_path / "small"
+    folder.mkdir()
+    done = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=256k", "none", folder], check=False, capture_output=True, text=True
+    )
+    if done.returncode:
+        pytest.skip(f"nothing can be mounted here: {done.stderr.strip()}")
+    try:
+        yield folder
+    finally:
+        subprocess.run(["umount", "-l", folder], check=True)
+
+
+def fill(ini: Initiator) -> int:
+    """Write sector after sector until one fails; its number."""
+    for lba in range(SIZE // SECTOR):
+        if ini.ata(AtaOp.WRITE_EXT, lba, 1, b"\xa5" * SECTOR).op_or_status == FAILED:
+            return lba
+    raise AssertionError("the file system was never full")
+
+
+def test_a_full_file_system(near: LocalEngine, ini: Initiator, small: Path) -> None:
+    path = small / "sparse.img"
+    path.touch()
+    os.truncate(path, SIZE)
+    add(near, spec(path))
+    ini.find()
+    first_bad = fill(ini)
+    assert ini.read(first_bad, 1) == bytes(SECTOR)
+    assert ini.read(first_bad - 1, 1) == b"\xa5" * SECTOR
+    assert "make room on its file system" in the_export(near).problem
+    assert the_export(near).counters.writes == first_bad
+
+
+@pytest.fixture
+def thin(small: Path) -> Iterator[Path]:
+    """A block device whose writes fail only when they are flushed: a loop device on a sparse file without room."""
+    _root_with("losetup")
+    image = small / "image"
+    image.touch()
+    os.truncate(image, SIZE)
+    done = subprocess.run(["losetup", "--find", "--show", image], check=False, capture_output=True, text=True)
+    if done.returncode:
+        pytest.skip(f"no loop device is to be had here: {done.stderr.strip()}")
+    device = done.stdout.strip()
+    try:
+        yield small.__class__(device)
+    finally:
+        subprocess.run(["losetup", "-d", device], check=True)
+
+
+def test_a_flush_that_fails_ends_the_writing_until_someone_looks(near: LocalEngine, ini: Initiator, thin: Path) -> None:
+    add(near, spec(thin, durability=Durability.DURABLE))
+    ini.find()
+    first_bad = fill(ini)
+    assert 0 < first_bad < SIZE // SECTOR
+    export = the_export(near)
+    assert export.state is ExportState.DEGRADED
+    assert "stop and start the export" in export.problem
+    assert export.counters.writes == first_bad, "a write whose flush failed was counted as written"
+    assert any(alarm.text == export.problem for alarm in near.snapshot().alarms)
+    assert ini.ata(AtaOp.WRITE_EXT, 0, 1, b"\x11" * SECTOR).op_or_status == FAILED, "what the page cache lost is unknown"
+    assert len([event for event in near.events(0) if event.severity is Severity.ALARM and "failed" in event.text]) <= 2
+    near.submit(StopExport(E91)).result(PATIENCE)
+    near.submit(StartExport(E91)).result(PATIENCE)
+    wait_until(lambda: the_export(near).state is ExportState.SERVING, "it is served again")

@@ -1,0 +1,54 @@
+"""Engines for tests: in a namespace, with exports of real files."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING, Any
+
+from aoetui.engine.api import AddExport
+from aoetui.engine.config import ConfigFile
+from aoetui.engine.local import LocalEngine
+from aoetui.engine.protocol.address import Address
+from aoetui.engine.protocol.wire import SECTOR
+from aoetui.engine.spec import ExportSpec
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from aoetui.engine.snapshot import ExportSnapshot
+    from tests.support.netns import Namespace
+
+E91 = Address(9, 1)
+SIZE = 1 << 20
+PATIENCE = 20.0
+"""Seconds that a command may take before its test has failed."""
+
+
+@contextlib.contextmanager
+def engine_in(namespace: Namespace, config: Path | None = None) -> Iterator[LocalEngine]:
+    """An engine whose threads live in a namespace. It must end in time."""
+    engine = LocalEngine(config=None if config is None else ConfigFile(config))
+    namespace.run(engine.start)
+    try:
+        yield engine
+    finally:
+        ended = engine.stop()
+    assert ended
+
+
+def disk(folder: Path, name: str = "disk.img", size: int = SIZE) -> Path:
+    """A backing, no two sectors alike."""
+    path = folder / name
+    path.write_bytes(b"".join(number.to_bytes(4, "big") * (SECTOR // 4) for number in range(size // SECTOR)))
+    return path
+
+
+def spec(path: Path, **options: Any) -> ExportSpec:  # noqa: ANN401  # the fields of an ExportSpec
+    """An export of `path`; as e9.1 on the near link unless told otherwise."""
+    return ExportSpec(**({"address": E91, "path": path, "interfaces": ("near0",)} | options))
+
+
+def add(engine: LocalEngine, wanted: ExportSpec, **options: Any) -> ExportSnapshot:  # noqa: ANN401  # the fields of AddExport
+    """Add an export and wait until it is served."""
+    return engine.submit(AddExport(wanted, **options)).result(PATIENCE)
