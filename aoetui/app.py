@@ -102,6 +102,11 @@ class ConsoleApp(App[None], inherit_bindings=False):
         if self.snapshot.interfaces is None and not self.read_only:
             self.choose_interfaces()
 
+    def clear_selection(self) -> None:
+        """Before the first screen is on the stack nothing is selected: from Python 3.12 on its fields are mounted before that."""
+        if self.screen_stack:
+            super().clear_selection()
+
     def leave(self) -> None:
         """End the console, in order and without a question."""
         self.watch_san(looking=False)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from typing import TYPE_CHECKING
 
 import pytest
@@ -14,6 +15,17 @@ if TYPE_CHECKING:
 
 NO_NETWORK = netns.enter()
 """Why there is none, or empty. Entered at import: a user namespace is refused once the process has threads."""
+
+
+def _pass_over(_number: int, _frame: object) -> None:
+    return
+
+
+for _number in (signal.SIGINT, signal.SIGHUP):
+    # A shell's background job ignores the one, nohup the other. The programs that tests start would inherit that, and what is
+    # ignored stays ignored; what is caught is not inherited.
+    if signal.getsignal(_number) is signal.SIG_IGN:
+        signal.signal(_number, _pass_over)
 
 
 def pytest_report_header() -> str:
