@@ -21,9 +21,15 @@ def alarms_of(
     missing: Iterable[tuple[str, str]],
 ) -> tuple[Alarm, ...]:
     """Every alarm, the worst first. `missing` names chosen interfaces that are no links, with why."""
-    found = [_export_alarm(export) for export in exports]
-    found += [_device_alarm(device) for device in devices]
-    found += [alarm for link in links for alarm in _link_alarms(link)]
+    listed, known = list(exports), list(links)
+    macs = {link.name: link.mac for link in known if link.mac is not None}
+    ours = {
+        export.spec.address: [macs[port.interface] for port in export.ports if port.serving and port.interface in macs]
+        for export in listed
+    }
+    found = [_export_alarm(export) for export in listed]
+    found += [_device_alarm(device, ours.get(device.address, ())) for device in devices]
+    found += [alarm for link in known for alarm in _link_alarms(link)]
     found += [Alarm(Severity.WARNING, name, text) for name, text in missing]
     alarms = [alarm for alarm in found if alarm is not None]
     return tuple(sorted(alarms, key=lambda alarm: (alarm.severity is not Severity.ALARM, alarm.subject)))
@@ -37,16 +43,20 @@ def _export_alarm(export: ExportSnapshot) -> Alarm | None:
             return Alarm(Severity.ALARM, str(export.spec.address), export.problem) if export.problem else None
 
 
-def _device_alarm(device: DeviceSnapshot) -> Alarm | None:
+def _device_alarm(device: DeviceSnapshot, ours: Iterable[Mac]) -> Alarm | None:
     if device.sameness is not Sameness.DIFFERENT:
         return None
     answering: dict[Mac, None] = {path.mac: None for path in device.paths if path.state is not DeviceState.GONE}
     macs = " and ".join(str(mac) for mac in answering)
-    whose = "others answer for our address" if device.ours else "different disks answer at one address"
+    if device.ours:
+        own = " and ".join(str(mac) for mac in dict.fromkeys(ours))
+        whose = f"others answer for our address ({macs}, beside our {own})"
+    else:
+        whose = f"different disks answer at one address ({macs})"
     return Alarm(
         Severity.ALARM,
         str(device.address),
-        f"{whose} ({macs}): Linux takes them for paths of one disk and corrupts both; end one of them or change its address",
+        f"{whose}: Linux takes them for paths of one disk and corrupts both; end one of them or change its address",
     )
 
 

@@ -74,9 +74,10 @@ def test_a_stop_while_an_address_is_asked_for_serves_nothing(veth_pair: VethPair
 
 
 def test_a_command_after_the_end_is_refused(stopped: LocalEngine, tmp_path: Path) -> None:
-    for command in (Discover(), InspectBacking(tmp_path)):
-        with pytest.raises(EngineError, match="ending"):
-            stopped.submit(command).result(PATIENCE)
+    with pytest.raises(EngineError, match="ending"):
+        stopped.submit(Discover()).result(PATIENCE)
+    with pytest.raises(EngineError, match="ending"):
+        stopped.submit(InspectBacking(tmp_path)).result(PATIENCE)
 
 
 def test_a_command_that_waits_for_its_turn_is_refused_by_the_end(veth_pair: VethPair, tmp_path: Path) -> None:
@@ -84,7 +85,9 @@ def test_a_command_that_waits_for_its_turn_is_refused_by_the_end(veth_pair: Veth
         first = engine.submit(AddExport(spec(disk(tmp_path))))
         waiting = [engine.submit(Discover()) for _ in range(3)]
         engine.stop()
-        for future in (first, *waiting):
+        with pytest.raises(EngineError):
+            first.result(PATIENCE)
+        for future in waiting:
             with pytest.raises(EngineError):
                 future.result(PATIENCE)
 
@@ -105,7 +108,7 @@ def test_an_engine_that_never_began_ends(tmp_path: Path) -> None:
     broken = tmp_path / "config.toml"
     broken.write_text("[[export]\n")
     engine = LocalEngine(config=ConfigFile(broken))
-    with pytest.raises(EngineError, match="config.toml:1"):
+    with pytest.raises(EngineError, match=r"config\.toml:1"):
         engine.start()
     assert engine.stop()
 

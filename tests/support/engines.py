@@ -46,7 +46,8 @@ def disk(folder: Path, name: str = "disk.img", size: int = SIZE) -> Path:
 
 def spec(path: Path, **options: Any) -> ExportSpec:  # noqa: ANN401  # the fields of an ExportSpec
     """An export of `path`; as e9.1 on the near link unless told otherwise."""
-    return ExportSpec(**({"address": E91, "path": path, "interfaces": ("near0",)} | options))
+    fields: dict[str, Any] = {"address": E91, "path": path, "interfaces": ("near0",)}
+    return ExportSpec(**(fields | options))
 
 
 def add(engine: LocalEngine, wanted: ExportSpec, **options: Any) -> ExportSnapshot:  # noqa: ANN401  # the fields of AddExport

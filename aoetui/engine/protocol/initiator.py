@@ -234,6 +234,9 @@ class ScannerMachine:
 
 
 def _comes_from_a_target(header: Header) -> bool:
-    if not header.response or header.version != VERSION or header.source.is_multicast:
+    if not header.response or header.source.is_multicast:
+        return False
+    # vblade 25 advertises itself with version 0 and tag 0. Linux takes that: it looks at no answer's version (aoenet_rcv).
+    if header.version != VERSION and (header.version, header.tag, header.command) != (0, 0, Command.QUERY_CONFIG):
         return False
     return header.shelf != BROADCAST_SHELF and header.slot != BROADCAST_SLOT

@@ -99,6 +99,16 @@ def test_any_query_config_response_is_taken(tag: int) -> None:
     assert san.device().state is DeviceState.UP
 
 
+def test_the_advertisement_of_vblade_is_taken() -> None:
+    """As vblade 25 sends it when it starts: version 0, and no padding."""
+    san = FakeSan()
+    raw = bytes.fromhex("ffffffffffff 1aa7651f8daf 88a2 0800 0009 01 01 00000000 0010 4019 0210 0000")
+    san.receive(raw)
+    device = san.device()
+    assert (device.address, device.buffer_count, device.firmware_version) == (E9_1, 16, 0x4019)
+    assert [(str(path.mac), path.sector_count) for path in device.paths] == [("1a:a7:65:1f:8d:af", 2)]
+
+
 def _patched(frame: bytes, offset: int, value: bytes) -> bytes:
     return frame[:offset] + value + frame[offset + len(value) :]
 
