@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import threading
 from typing import TYPE_CHECKING, Protocol
 
@@ -92,7 +93,7 @@ class Port:
                 frames = self._wire.receive(_WAIT)
             except OSError as error:
                 if not self._stopping:
-                    self._on_lost(self, error.strerror or str(error))
+                    self._on_lost(self, os.strerror(error.errno) if error.errno else str(error))
                 return
             if frames and not self._stopping:
                 self._deliver(frames)
@@ -192,7 +193,7 @@ class Ports:
                 self._retire(port, retired)
             wire = self._open_wire(name)
         except OSError as error:
-            self._problems[name] = EngineError(f"{name} was lost: {error.strerror}", field="interfaces")
+            self._problems[name] = _lost_error(name, error.strerror or str(error))
             return False
         except EngineError as error:
             self._problems[name] = error
@@ -207,7 +208,7 @@ class Ports:
             if self._open.get(port.interface) is not port:
                 return
             del self._open[port.interface]
-            self._problems[port.interface] = EngineError(f"{port.interface} was lost: {reason}", field="interfaces")
+            self._problems[port.interface] = _lost_error(port.interface, reason)
         port.close()
         self._on_lost(port.interface, reason)
         self._on_change()
@@ -219,3 +220,7 @@ class Ports:
             ports, self._open = list(self._open.values()), {}
         for port in ports:
             port.close()
+
+
+def _lost_error(name: str, reason: str) -> EngineError:
+    return EngineError(f"{name} was lost ({reason}): it is opened again as soon as it is back", field="interfaces")

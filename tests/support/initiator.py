@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import time
 from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING
 
@@ -78,10 +79,11 @@ class Initiator:
         return [decode(frame) for frame in frames]
 
     def _answer(self, tag: int) -> Frame:
+        end = time.monotonic() + DEADLINE
         while True:
-            frames = self.heard()
-            assert frames, f"no answer to tag {tag}"
-            for frame in frames:
+            # Nothing may have come but frames to others, which the wire refuses.
+            assert time.monotonic() < end, f"no answer to tag {tag}"
+            for frame in self.heard():
                 if frame.header.response and frame.header.tag == tag:
                     return frame
 
