@@ -89,7 +89,7 @@ class Core:
     def devices(self) -> list[Device]:
         """What the scanner heard on the chosen interfaces, and anywhere at the addresses of our own exports."""
         chosen = set(self.interfaces or ())
-        ours = {held.spec.address for held in self.serving.held()}
+        ours = {held.spec.address for held in self.serving.held() if held.admitted}
         return [
             device
             for device in self.scanner.devices()

@@ -44,6 +44,8 @@ class Port:
         self._wire = wire
         self._handler = handler
         self._on_lost = on_lost
+        self.presence = object()
+        """The same in ports that followed each other without a pause, as when the receive ring was made larger."""
         self._stopping = False
         self._thread = threading.Thread(target=self._run, name=f"aoe-{link.name}", daemon=True)
         self.facts = self._facts()
@@ -198,8 +200,11 @@ class Ports:
         except EngineError as error:
             self._problems[name] = error
             return port is not None
-        self._open[name] = Port(links[name], wire, self._handler, self._lost)
-        self._open[name].start()
+        opened = Port(links[name], wire, self._handler, self._lost)
+        if port is not None:
+            opened.presence = port.presence
+        self._open[name] = opened
+        opened.start()
         self._problems.pop(name, None)
         return True
 

@@ -256,10 +256,12 @@ class Serving:
                     self.advertise(held, port)
 
     def drop_ports(self, ports: Ports) -> None:
-        """Serve no more where the port is gone or was made anew: there the address has to be asked for again."""
+        """Serve no more where the port is gone, or is back after a pause: there the address has to be asked for again."""
         for held in self.held():
-            gone = [name for name, port in held.admitted.items() if ports.get(name) is not port]
-            held.admitted = {name: port for name, port in held.admitted.items() if name not in gone}
+            now = {name: ports.get(name) for name in held.admitted}
+            stays = {name: port for name, port in now.items() if port and port.presence is held.admitted[name].presence}
+            gone = held.admitted.keys() - stays.keys()
+            held.admitted = stays
             held.refused = {name: why for name, why in held.refused.items() if ports.get(name) is not None}
             for name in gone:
                 self._release(held, name)

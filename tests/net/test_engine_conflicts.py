@@ -18,6 +18,7 @@ from aoetui.engine.spec import NewFile
 from tests.support.engines import E91, PATIENCE, SIZE, add, disk, engine_in, spec
 from tests.support.initiator import initiator
 from tests.support.netns import Namespace, join
+from tests.support.program import Program
 from tests.support.waiting import wait_until
 
 if TYPE_CHECKING:
@@ -170,6 +171,17 @@ def test_a_forced_export_is_noticed_by_the_next_engine_of_this_host(
     add(near, spec(disk(tmp_path)), force=True)
     with engine_in(veth_pair.near) as second, pytest.raises(EngineError, match="another aoetui"):
         add(second, spec(disk(tmp_path, "other.img")))
+
+
+def test_a_killed_process_leaves_no_claim(near: LocalEngine, veth_pair: VethPair, tmp_path: Path) -> None:
+    path = disk(tmp_path)
+    with Program(veth_pair.near, tmp_path, "export", "9", "1", "near0", str(path)) as other:
+        other.says("serving on near0")
+        with pytest.raises(EngineError, match="another aoetui"):
+            add(near, spec(disk(tmp_path, "mine.img")))
+        other.process.kill()
+        other.process.wait()
+        add(near, spec(path))
 
 
 def test_a_stopped_export_gives_its_claim_back(near: LocalEngine, veth_pair: VethPair, tmp_path: Path) -> None:

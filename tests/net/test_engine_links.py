@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from aoetui.engine.api import ChooseInterfaces
+from aoetui.engine.api import AddExport, ChooseInterfaces
 from aoetui.engine.protocol.frames import ConfigArgument
 from aoetui.engine.protocol.wire import SECTOR, AtaOp, AtaStatus
 from aoetui.engine.snapshot import ExportSnapshot, ExportState
@@ -49,6 +49,28 @@ def comes_back(engine: LocalEngine, pair: VethPair) -> None:
         assert ini.read(3, 1) == (3).to_bytes(4, "big") * (SECTOR // 4)
 
 
+def test_a_ring_that_is_made_larger_is_no_absence(near: LocalEngine, veth_pair: VethPair) -> None:
+    """We were there all the time: the address has not to be asked for again, and nobody waits for that."""
+    before = near._core.ports.require("near0")
+    veth_pair.near.set_link("near0", mtu=9000)
+    wait_until(lambda: near._core.ports.get("near0") not in (None, before), "it was opened anew")
+    wait_until(lambda: export_of(near).ports[0].sector_count == 17, "it is served")
+    served = [event for event in near.events(0) if event.text == "served on near0"]
+    assert len(served) == 1
+
+
+def test_a_link_that_goes_while_its_address_is_asked_for(veth_pair: VethPair, tmp_path: Path) -> None:
+    with engine_in(veth_pair.near) as engine:
+        with initiator(veth_pair.far, "far0") as ini:
+            adding = engine.submit(AddExport(spec(disk(tmp_path))))
+            ini.heard()
+            veth_pair.near.delete_link("near0")
+            adding.result(PATIENCE)
+        wait_until(lambda: export_of(engine).state is ExportState.WAITING, "it waits")
+        join(veth_pair.near, "near0", veth_pair.far, "far0")
+        comes_back(engine, veth_pair)
+
+
 def advertised(ini: Initiator) -> list[int]:
     """The sector counts of the advertisements that came in, the newest last. The initiator's wire may be down meanwhile."""
     with contextlib.suppress(OSError):
@@ -69,7 +91,7 @@ def ports_alive() -> list[str]:
 def test_a_link_that_is_deleted_and_made_again(near: LocalEngine, veth_pair: VethPair, mac: str) -> None:
     veth_pair.near.delete_link("near0")
     wait_until(lambda: export_of(near).state is ExportState.WAITING, "it waits")
-    assert "there is no interface near0" in export_of(near).problem
+    wait_until(lambda: "there is no interface near0" in export_of(near).problem, "it says why")
     assert near.snapshot().devices == ()
     join(veth_pair.near, "near0", veth_pair.far, "far0")
     veth_pair.near.set_link("near0", address=mac)

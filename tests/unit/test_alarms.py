@@ -1,0 +1,38 @@
+"""Alarms that come and go, told once each."""
+
+from __future__ import annotations
+
+from aoetui.engine.alarms import AlarmWatch
+from aoetui.engine.clock import Clock
+from aoetui.engine.events import EventLog
+from aoetui.engine.snapshot import Alarm, Severity
+
+
+def told(log: EventLog, since: int = 0) -> list[tuple[Severity, str, str]]:
+    """What was recorded."""
+    return [(event.severity, event.subject, event.text) for event in log.since(since)]
+
+
+def test_an_alarm_is_told_when_it_begins_and_when_it_is_over() -> None:
+    log = EventLog(Clock())
+    watch = AlarmWatch(log)
+    lost = Alarm(Severity.ALARM, "e9.1", "eth1 is down")
+    for _ in range(3):
+        watch.see([lost])
+    assert told(log) == [(Severity.ALARM, "e9.1", "eth1 is down")]
+    watch.see([])
+    watch.see([])
+    assert told(log, 1) == [(Severity.INFO, "e9.1", "well again")]
+    watch.see([lost])
+    assert told(log, 2) == [(Severity.ALARM, "e9.1", "eth1 is down")]
+
+
+def test_a_subject_is_not_well_while_another_alarm_stands() -> None:
+    log = EventLog(Clock())
+    watch = AlarmWatch(log)
+    one, other = Alarm(Severity.ALARM, "e9.1", "one"), Alarm(Severity.WARNING, "e9.1", "other")
+    watch.see([one, other])
+    watch.see([other])
+    assert [text for _, _, text in told(log)] == ["one", "other"]
+    watch.see([])
+    assert told(log, 2) == [(Severity.INFO, "e9.1", "well again")]
