@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import fcntl
 import os
 import re
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
 LOOP_SET_STATUS64 = 0x4C04
 LO_FLAGS_PARTSCAN = 8
+BLKPG, BLKPG_ADD_PARTITION, BLKPG_DEL_PARTITION = 0x1269, 1, 2
 """linux/loop.h; the device may then have partitions."""
 HOLD_OPEN = "import sys; held = open(sys.argv[1], sys.argv[2]); print('open', flush=True); sys.stdin.read()"
 OPEN_DURING_THE_LEASE = """
@@ -216,11 +218,24 @@ def test_a_mounted_block_device_is_refused_by_its_mount_point(loop: Path, tmp_pa
     assert f"{loop} is mounted on {point}" in done.stdout
 
 
-def add_partition(disk: Path, first: int, sectors: int) -> None:
-    """Tell the kernel of a partition; it need not know any partition table for that."""
+def change_partition(disk: Path, operation: int, first: int = 0, sectors: int = 0) -> None:
+    """Tell the kernel of a partition 1, or that it is gone (BLKPG, linux/blkpg.h); it need not know any partition table."""
+    partition = ctypes.create_string_buffer(struct.pack("2qi64s64s4x", first * 512, sectors * 512, 1, b"", b""))
+    request = struct.pack("3iP", operation, 0, len(partition.raw), ctypes.addressof(partition))
+    with disk.open("rb") as device:
+        fcntl.ioctl(device, BLKPG, request)
+
+
+@contextmanager
+def partition_of(disk: Path, first: int, sectors: int) -> Iterator[Path]:
+    """A partition on a loop device, and its node."""
     with disk.open("rb") as device:
         fcntl.ioctl(device, LOOP_SET_STATUS64, struct.pack("5Q4I160s2Q", *[0] * 8, LO_FLAGS_PARTSCAN, b"", 0, 0))
-    subprocess.run(["addpart", str(disk), "1", str(first), str(sectors)], check=True)
+    change_partition(disk, BLKPG_ADD_PARTITION, first, sectors)
+    part = node_of_partition(disk)
+    yield part
+    part.unlink(missing_ok=True)
+    change_partition(disk, BLKPG_DEL_PARTITION)
 
 
 def node_of_partition(disk: Path) -> Path:
@@ -233,18 +248,13 @@ def node_of_partition(disk: Path) -> Path:
 
 
 def test_a_disk_and_its_partition_overlap(loop: Path) -> None:
-    if shutil.which("addpart") is None:
-        pytest.skip("addpart is missing")
-    add_partition(loop, 2048, 1024)
-    part = node_of_partition(loop)
-    with closing(Backing.open(loop, read_only=True)) as whole, closing(Backing.open(part, read_only=True)) as piece:
-        assert whole.overlaps(piece)
-        assert piece.overlaps(whole)
-        assert whole.running_key != piece.running_key
-        assert piece.sectors == 1024
-    assert part in {each.path for each in list_block_devices()}
-    part.unlink(missing_ok=True)
-    subprocess.run(["delpart", str(loop), "1"], check=True)
+    with partition_of(loop, 2048, 1024) as part:
+        with closing(Backing.open(loop, read_only=True)) as whole, closing(Backing.open(part, read_only=True)) as piece:
+            assert whole.overlaps(piece)
+            assert piece.overlaps(whole)
+            assert whole.running_key != piece.running_key
+            assert piece.sectors == 1024
+        assert part in {each.path for each in list_block_devices()}
 
 
 def test_block_devices_are_listed_with_size_and_without_empty_ones() -> None:
