@@ -175,8 +175,7 @@ class Serving:
                 raise conflicts.EndingError
             export.start()
             held.export = export
-        if spec.address.shelf == LINUX_REFUSED_SHELF:
-            text = f"Linux refuses shelf {LINUX_REFUSED_SHELF}: initiators that run Linux will not see {spec.address}"
+        for text in _warnings(spec.address, backing.sectors):
             self._events.add(Severity.WARNING, str(spec.address), text)
 
     def _refuse_overlap(self, spec: ExportSpec) -> None:
@@ -321,6 +320,14 @@ class Serving:
                 for interface in held.admitted:
                     table.setdefault(interface, _ServedHere({})).exports[key] = held.export
         self._table = table
+
+
+def _warnings(address: Address, sectors: int) -> Iterable[str]:
+    """What Linux initiators will not like, and what helps."""
+    if address.shelf == LINUX_REFUSED_SHELF:
+        yield f"Linux refuses shelf {LINUX_REFUSED_SHELF}: initiators that run Linux will not see {address}"
+    if sectors % 8:
+        yield f"{sectors} sectors are no multiple of 8: Linux will use it 512 bytes at a time, slowly; make it a multiple of 4096 bytes"
 
 
 def _already_exported(spec: ExportSpec, other: Held) -> EngineError:

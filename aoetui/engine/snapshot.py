@@ -54,7 +54,7 @@ class ExportState(StrEnum):
     SERVING = "serving"
     """Answered on every interface it names."""
     DEGRADED = "degraded"
-    """Answered on some of its interfaces; `problem` says why not on the others."""
+    """Answered on some of its interfaces only, or its disk fails; `problem` says which."""
     WAITING = "waiting"
     """Enabled, and answered nowhere; `problem` says why."""
     STOPPED = "stopped"

@@ -59,6 +59,13 @@ def test_it_is_advertised_when_it_starts(near: LocalEngine, veth_pair: VethPair,
     assert [(header.tag, header.shelf, header.slot) for header in frames] == [(0, 9, 1)]
 
 
+def test_an_odd_size_is_served_with_a_warning(near: LocalEngine, tmp_path: Path) -> None:
+    path = tmp_path / "odd.img"
+    path.write_bytes(bytes(7 * SECTOR))
+    add(near, spec(path))
+    assert [event.text for event in near.events(0) if "7 sectors" in event.text and "multiple of 4096" in event.text]
+
+
 def test_an_export_comes_back_with_the_next_start(veth_pair: VethPair, tmp_path: Path) -> None:
     config, path = tmp_path / "config.toml", tmp_path / "new.img"
     with engine_in(veth_pair.near, config) as engine:
