@@ -104,7 +104,7 @@ def serve(spec: ExportSpec, *, force: bool, state: Path | None) -> int:
         finally:
             engine.stop()
     if not stop.in_time:
-        complain(f"{spec.address} did not end in order: its disk is slow or failing, and its last writes may not be saved; see the log")
+        complain(f"{spec.address} did not end in order: its disk is slow or failing, and the last writes may be lost")
         return ExitCode.NO
     return ExitCode.DONE
 
