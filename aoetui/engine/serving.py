@@ -327,7 +327,7 @@ def _warnings(address: Address, sectors: int) -> Iterable[str]:
     if address.shelf == LINUX_REFUSED_SHELF:
         yield f"Linux refuses shelf {LINUX_REFUSED_SHELF}: initiators that run Linux will not see {address}"
     if sectors % 8:
-        yield f"{sectors} sectors are no multiple of 8: Linux will use 512 bytes at a time, slowly; choose a multiple of 4096 bytes"
+        yield f"{sectors} sectors are no multiple of 8: Linux will use 512 bytes at a time, slowly; choose a multiple of 4 KiB"
 
 
 def _already_exported(spec: ExportSpec, other: Held) -> EngineError:

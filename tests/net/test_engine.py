@@ -63,7 +63,7 @@ def test_an_odd_size_is_served_with_a_warning(near: LocalEngine, tmp_path: Path)
     path = tmp_path / "odd.img"
     path.write_bytes(bytes(7 * SECTOR))
     add(near, spec(path))
-    assert [event.text for event in near.events(0) if "7 sectors" in event.text and "multiple of 4096" in event.text]
+    assert [event.text for event in near.events(0) if "7 sectors" in event.text and "multiple of 4 KiB" in event.text]
 
 
 def test_an_export_comes_back_with_the_next_start(veth_pair: VethPair, tmp_path: Path) -> None:
