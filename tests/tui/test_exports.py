@@ -17,7 +17,7 @@ from aoetui.screens.exports import ExportsScreen
 from aoetui.widgets.export_details import shortened
 from aoetui.widgets.table import LiveTable
 from aoetui.widgets.throughput import throughput_chart
-from tests.tui.fake_engine import BUSY, FIRST_RUN, MONOTONIC, FakeEngine, export
+from tests.tui.fake_engine import BUSY, MONOTONIC, NOTHING_ANSWERS, FakeEngine, export
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -113,7 +113,7 @@ def test_a_path_keeps_its_start_and_its_end() -> None:
 @SIZES
 @pytest.mark.parametrize(
     ("state", "keys"),
-    [(BUSY, ["2"]), (BUSY, ["2", "enter"]), (FIRST_RUN, ["2"]), (HOSTILE, ["2"])],
+    [(BUSY, ["2"]), (BUSY, ["2", "enter"]), (NOTHING_ANSWERS, ["2"]), (HOSTILE, ["2"])],
     ids=["busy", "opened", "empty", "hostile"],
 )
 def test_picture(snap_compare: Callable[..., bool], size: tuple[int, int], state: EngineSnapshot, keys: list[str]) -> None:
