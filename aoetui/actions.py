@@ -24,6 +24,11 @@ _KEY_NAMES = {
 _PRIORITY_KEYS = frozenset({"ctrl+q"})
 """Heard everywhere, in dialogs and while typing too: there is always a way out, and it asks."""
 
+LEADING = frozenset(
+    {"show_san", "show_exports", "show_interfaces", "show_events", "new_export", "filter", "help", "command_palette"}
+)
+"""These lead to where the next key belongs. They are done before that key is looked at: over a slow link keys come in bunches."""
+
 
 class Scope(StrEnum):
     """Where an action can be done."""
@@ -50,12 +55,21 @@ class Action:
     """Whether it changes what is served or asked: such actions do not exist in read-only mode."""
     footer: bool = True
     """Whether the footer has room for it; help and palette list every action."""
+    footer_in: Scope | None = None
+    """The one section whose footer names it, of an action that can be done everywhere."""
 
 
 def _everywhere(
-    name: str, keys: tuple[str, ...], title: str, text: str, *, changes: bool = False, footer: bool = False
+    name: str,
+    keys: tuple[str, ...],
+    title: str,
+    text: str,
+    *,
+    changes: bool = False,
+    footer: bool = False,
+    footer_in: Scope | None = None,
 ) -> Action:
-    return Action(name, keys, title, text, Scope.GLOBAL, changes, footer)
+    return Action(name, keys, title, text, Scope.GLOBAL, changes, footer, footer_in)
 
 
 ACTIONS: tuple[Action, ...] = (
@@ -96,12 +110,17 @@ ACTIONS: tuple[Action, ...] = (
     Action("severity", ("v",), "severity", "Show every event, warnings and alarms, or alarms alone.", Scope.EVENTS),
     _everywhere("new_export", ("n",), "new", "Serve a disk or a file.", changes=True, footer=True),
     _everywhere(
-        "discover", ("d",), "discover", "Ask every device on the chosen interfaces to answer now.", changes=True, footer=True
+        "discover",
+        ("d",),
+        "discover",
+        "Ask every device on the chosen interfaces to answer now.",
+        changes=True,
+        footer_in=Scope.SAN,
     ),
     _everywhere("filter", ("slash",), "filter", "Show only rows that hold some text.", footer=True),
     _everywhere("back", ("escape",), "back", "Close what is open, or clear the filter.", footer=True),
     _everywhere("help", ("question_mark", "f1"), "help", "Show the keys of this view and what its words mean.", footer=True),
-    _everywhere("command_palette", ("colon", "ctrl+p"), "palette", "Find any action by its name.", footer=True),
+    _everywhere("command_palette", ("colon", "ctrl+p"), "palette", "Find any action by its name."),
     _everywhere("show_san", ("1",), "SAN", "Go to SAN: every device that answers."),
     _everywhere("show_exports", ("2",), "Exports", "Go to Exports: what this host serves, and who uses it."),
     _everywhere("show_interfaces", ("3",), "Interfaces", "Go to Interfaces: the links of this host."),
@@ -132,16 +151,18 @@ def shown_key(key: str) -> str:
 
 def bindings(scope: Scope) -> list[BindingType]:
     """Textual's bindings of one scope. The footer shows each action once, with its first key."""
-    return [
-        Binding(
-            key,
-            action.id,
-            action.title,
-            tooltip=action.help,
-            show=action.footer and key == action.keys[0],
-            key_display=shown_key(key),
-            priority=key in _PRIORITY_KEYS,
-        )
-        for action in actions_in(scope)
-        for key in action.keys
-    ]
+    own = [_binding(action, key, shown=action.footer) for action in actions_in(scope) for key in action.keys]
+    named = [action for action in actions_in(Scope.GLOBAL) if action.footer_in is scope]
+    return [*own, *(_binding(action, key, shown=True, owner="app.") for action in named for key in action.keys)]
+
+
+def _binding(action: Action, key: str, *, shown: bool, owner: str = "") -> Binding:
+    return Binding(
+        key,
+        f"{owner}{action.id}",
+        action.title,
+        tooltip=action.help,
+        show=shown and key == action.keys[0],
+        key_display=shown_key(key),
+        priority=key in _PRIORITY_KEYS or action.id in LEADING,
+    )

@@ -7,13 +7,16 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import time
+from collections import deque
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from textual import work
 from textual.app import App
+from textual.widgets import Input
 
-from aoetui.actions import Scope, bindings, is_change
+from aoetui.actions import LEADING, Scope, bindings, is_change
 from aoetui.engine.api import ChooseInterfaces, Discover, EngineError, Watch
 from aoetui.engine.snapshot import Severity
 from aoetui.palette import palette_commands
@@ -27,7 +30,7 @@ from aoetui.screens.help import HelpScreen
 from aoetui.screens.interfaces import InterfacesScreen
 from aoetui.screens.quit_question import quit_question
 from aoetui.screens.san import SanScreen
-from aoetui.theme import CALM, SIXTEEN, SLOW_LINK
+from aoetui.theme import CALM, SIXTEEN, SLOW_LINK, draws_blocks
 from aoetui.widgets.plain import printable
 from aoetui.widgets.status import Status, StatusBar
 from aoetui.widgets.toasts import LOUDNESS, toasts
@@ -47,6 +50,9 @@ Result = TypeVar("Result")
 
 PERIODS = (0.25, 0.5, 1.0, 2.0)
 """Seconds between two pictures, shortest first."""
+
+MOST_EVENTS = 2000
+"""Events that are held for Events; the oldest make room."""
 
 STALE_AFTER = 3.0
 """Seconds after which a snapshot is shown as old."""
@@ -69,7 +75,7 @@ class ConsoleApp(App[None], inherit_bindings=False):
     DEFAULT_MODE = "san"
     # Instance attributes, as Textual declares them.
     HORIZONTAL_BREAKPOINTS = [(0, "-tiny"), (60, "-narrow"), (80, "-normal"), (120, "-wide")]  # noqa: RUF012 - see above
-    VERTICAL_BREAKPOINTS = [(0, "-short"), (20, "-high")]  # noqa: RUF012 - see above
+    VERTICAL_BREAKPOINTS = [(0, "-short"), (20, "-high"), (34, "-tall")]  # noqa: RUF012 - see above
 
     def __init__(
         self,
@@ -83,6 +89,9 @@ class ConsoleApp(App[None], inherit_bindings=False):
         self.engine = engine
         self.read_only = read_only
         self.embedded = embedded
+        self.ascii_only = not draws_blocks(os.environ)
+        """Whether frames and charts are drawn with ASCII."""
+        self.set_class(self.ascii_only, "-ascii")
         self.snapshot: EngineSnapshot = engine.snapshot()
         """The latest. It is replaced, never changed."""
         self.paused = False
@@ -90,7 +99,9 @@ class ConsoleApp(App[None], inherit_bindings=False):
         self._problem = ""
         self._period = PERIODS.index(1.0)
         self._ticker: Timer | None = None
-        self._toasted = self.snapshot.last_event
+        self.events: deque[Event] = deque(engine.events(0), maxlen=MOST_EVENTS)
+        """As far back as the engine keeps them, newest last."""
+        self._toasted = self.events[-1].number if self.events else 0
 
     def on_mount(self) -> None:
         """Start the one timer; on the first run ask where AoE may be spoken."""
@@ -135,7 +146,7 @@ class ConsoleApp(App[None], inherit_bindings=False):
     def refresh_screen(self) -> None:
         """Show the latest snapshot on the visible section, and what is true in its header."""
         screen = self._section()
-        if screen is None or not screen.is_mounted:
+        if screen is None or not screen.stands:
             return
         screen.show(self.snapshot)
         screen.query_one(StatusBar).show(self._status(screen))
@@ -184,6 +195,7 @@ class ConsoleApp(App[None], inherit_bindings=False):
 
     def _tell(self, events: list[Event]) -> None:
         self._toasted = events[-1].number if events else self._toasted
+        self.events.extend(events)
         for text, severity in toasts(events):
             self.say(text, severity)
 
@@ -200,28 +212,37 @@ class ConsoleApp(App[None], inherit_bindings=False):
     # -- actions (actions.py says when) -------------------------------------------------------------------------------
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:  # noqa: ARG002 - Textual's signature
-        """In read-only mode, what changes something does not exist."""
+        """In read-only mode, what changes something does not exist. While something is typed or asked, no key leads away."""
+        if action in LEADING and (not isinstance(self.screen, ConsoleScreen) or isinstance(self.focused, Input)):
+            return False
+        if action == "back":
+            return isinstance(self.screen, ConsoleScreen) and self.screen.something_open
         return not (self.read_only and is_change(action))
 
     def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
         """The palette's commands."""
         return palette_commands(self, screen)
 
-    def action_show_san(self) -> None:
+    async def _show_section(self, mode: str) -> None:
+        """Go there; it is filled before the next key arrives."""
+        await self.switch_mode(mode)
+        self.refresh_screen()
+
+    async def action_show_san(self) -> None:
         """Go to SAN."""
-        self.switch_mode("san")
+        await self._show_section("san")
 
-    def action_show_exports(self) -> None:
+    async def action_show_exports(self) -> None:
         """Go to Exports."""
-        self.switch_mode("exports")
+        await self._show_section("exports")
 
-    def action_show_interfaces(self) -> None:
+    async def action_show_interfaces(self) -> None:
         """Go to Interfaces."""
-        self.switch_mode("interfaces")
+        await self._show_section("interfaces")
 
-    def action_show_events(self) -> None:
+    async def action_show_events(self) -> None:
         """Go to Events."""
-        self.switch_mode("events")
+        await self._show_section("events")
 
     def action_discover(self) -> None:
         """Broadcast now."""
@@ -231,9 +252,9 @@ class ConsoleApp(App[None], inherit_bindings=False):
             return
         self.send(Discover(), f"Asked every device on {', '.join(names)}.")
 
-    def action_new_export(self) -> None:
-        """Open the form."""
-        self.push_screen(ExportForm())
+    async def action_new_export(self) -> None:
+        """Open the form; what is typed from now on goes there."""
+        await self.push_screen(ExportForm())
 
     @work(group="question", exclusive=True)
     async def choose_interfaces(self) -> None:

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from rich.terminal_theme import TerminalTheme
 from textual.theme import Theme
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 SLOW_LINK = "ansi-dark"
 """Textual's theme of the terminal's own sixteen colours."""
@@ -48,3 +53,13 @@ SIXTEEN = TerminalTheme(
     ],
 )
 """What `red` or `yellow` of a text becomes in our own theme. The state colours have a contrast of 6 or more on the background."""
+
+
+def draws_blocks(environment: Mapping[str, str]) -> bool:
+    """Whether the terminal draws lines and blocks: it reads UTF-8, and is not the Linux console, whose font lacks them."""
+    if environment.get("TERM") == "linux":
+        return False
+    locale = environment.get("LC_ALL") or environment.get("LC_CTYPE") or environment.get("LANG", "")
+    # Python itself turns the C locale into this one (PEP 538), which tells nothing of the terminal.
+    forced = locale == "C.UTF-8" and not environment.get("LC_ALL") and environment.get("LANG", "C") in {"", "C", "POSIX"}
+    return not forced and "utf8" in locale.lower().replace("-", "")

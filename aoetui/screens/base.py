@@ -9,6 +9,7 @@ from textual.screen import Screen
 from textual.widgets import Footer, Input, Static
 
 from aoetui.actions import Scope, is_change
+from aoetui.widgets.fields import Line
 from aoetui.widgets.status import StatusBar
 from aoetui.widgets.table import LiveTable
 
@@ -38,12 +39,22 @@ class ConsoleScreen(Screen[None]):
         """The app, as what it is."""
         return cast("ConsoleApp", self.app)
 
+    @property
+    def stands(self) -> bool:
+        """Whether all its widgets are there: not before it is mounted, and not while it or the app is going."""
+        return self.is_mounted and self.display and self.app.is_running
+
+    @property
+    def something_open(self) -> bool:
+        """Whether `back` has something to close."""
+        return self.stands and (bool(self.filter_text) or self.has_class("-opened") or self.query_one("#filter").display)
+
     def compose(self) -> ComposeResult:
         """Header, body, filter line, footer; and the line that stands alone in a terminal that is too small."""
         yield StatusBar()
         with Container(id="body"):
             yield from self.body()
-        line = Input(placeholder="filter: type, enter keeps it, esc clears it", id="filter", compact=True, max_length=60)
+        line = Line(placeholder="filter: type, enter keeps it, esc clears it", id="filter", compact=True, max_length=60)
         # An idle console sends nothing.
         line.cursor_blink = False
         yield line
@@ -57,6 +68,10 @@ class ConsoleScreen(Screen[None]):
     def show(self, snapshot: EngineSnapshot) -> None:
         """Show this snapshot. Called about once a second while the screen is visible, and at once when it becomes so."""
         raise NotImplementedError
+
+    def on_mount(self) -> None:
+        """The keys go to the body from the start; the console shows the rest once the screen is seen."""
+        self.set_focus(next((each for each in self.query("#body *") if each.focusable), None))
 
     def on_screen_resume(self) -> None:
         """Nothing was shown while the screen was hidden: show what is true now."""
@@ -74,7 +89,8 @@ class ConsoleScreen(Screen[None]):
         """Open the filter line."""
         line = self.query_one("#filter", Input)
         line.display = True
-        line.focus()
+        self.set_focus(line)
+        self.refresh_bindings()
 
     def back(self) -> bool:
         """Close one thing: the filter line, then the filter. False if nothing was open. Subclasses close their own first."""
@@ -95,7 +111,9 @@ class ConsoleScreen(Screen[None]):
         return "  ".join(cell.plain.strip() for cell in table.get_row_at(table.cursor_row))
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:  # noqa: ARG002 - Textual's signature
-        """In read-only mode, what changes something does not exist."""
+        """In read-only mode, what changes something does not exist; what is open cannot be opened."""
+        if action.startswith("open_") and self.has_class("-opened"):
+            return False
         return not (self.console.read_only and is_change(action))
 
     def on_input_changed(self, event: Input.Changed) -> None:
@@ -112,8 +130,10 @@ class ConsoleScreen(Screen[None]):
         line = self.query_one("#filter", Input)
         line.display = False
         self.focus_next("#body *")
+        self.refresh_bindings()
 
     def _filter_by(self, text: str) -> None:
         if text.lower() != self.filter_text:
             self.filter_text = text.lower()
+            self.refresh_bindings()
             self.console.refresh_screen()

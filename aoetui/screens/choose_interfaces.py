@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, ClassVar
 from rich.text import Text
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
-from textual.screen import ModalScreen
 from textual.widgets import Button, SelectionList, Static
 
+from aoetui.screens.dialog import Dialog
 from aoetui.widgets.fields import LinkList
 from aoetui.widgets.plain import plain
 
@@ -32,7 +32,7 @@ class _Choices(LinkList):
     BINDINGS: ClassVar[list[BindingType]] = [Binding("enter,ctrl+s", "screen.accept", "use these", show=False)]
 
 
-class ChooseInterfacesDialog(ModalScreen[tuple[str, ...] | None]):
+class ChooseInterfacesDialog(Dialog[tuple[str, ...] | None]):
     """Gives the chosen names, in the order of the list; None if it was left. It changes nothing itself.
 
     What is scanned now is preselected, and nothing when nobody has chosen yet (`chosen` None).
@@ -64,16 +64,19 @@ class ChooseInterfacesDialog(ModalScreen[tuple[str, ...] | None]):
             yield Static(KEYS, classes="keys", markup=False)
 
     def on_mount(self) -> None:
-        """Say what would be, from the start."""
+        """Say what would be, from the start; keys act on the list."""
+        self.set_focus(self.query_one(LinkList))
         self._say_outcome()
 
     def on_selection_list_selected_changed(self, _event: SelectionList.SelectedChanged[str]) -> None:
         """The choice changed."""
-        self._say_outcome()
+        if self.stands:
+            self._say_outcome()
 
     def on_selection_list_selection_highlighted(self, event: SelectionList.SelectionHighlighted[str]) -> None:
         """The cursor moved: tell about that link."""
-        self.query_one("#link-notes", Static).update(link_notes(self._links[event.selection.value]))
+        if self.stands:
+            self.query_one("#link-notes", Static).update(link_notes(self._links[event.selection.value]))
 
     def on_button_pressed(self, event: Button.Pressed) -> None:
         """Take the choice, or leave."""
@@ -83,8 +86,12 @@ class ChooseInterfacesDialog(ModalScreen[tuple[str, ...] | None]):
             self.action_cancel()
 
     def action_accept(self) -> None:
-        """Give the choice to whoever asked."""
-        self.dismiss(self._selected())
+        """Give the choice to whoever asked, once the list has marked what was pressed before."""
+        self.query_one(LinkList).call_later(self._take)
+
+    def _take(self) -> None:
+        if self.stands:
+            self.dismiss(self._selected())
 
     def action_cancel(self) -> None:
         """Leave; nothing changes."""

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, ClassVar
 from rich.text import Text
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical, VerticalScroll
-from textual.screen import ModalScreen
 from textual.widgets import Button, Static
 
+from aoetui.screens.dialog import Dialog
 from aoetui.widgets import figures
 from aoetui.widgets.plain import plain
 
@@ -24,14 +24,14 @@ if TYPE_CHECKING:
 KEYS = "left/right choose   enter does it   esc cancels"
 
 
-class Confirm(ModalScreen[bool]):
+class Confirm(Dialog[bool]):
     """Asks; True only after someone moved to the verb and pressed enter there, or clicked it."""
 
     CSS_PATH = "confirm.tcss"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "cancel", "cancel"),
-        Binding("left,up", "app.focus_previous", "choose", show=False),
-        Binding("right,down", "app.focus_next", "choose", show=False),
+        Binding("left,up", "previous", "choose", show=False, priority=True),
+        Binding("right,down", "next", "choose", show=False, priority=True),
     ]
     AUTO_FOCUS = "#cancel"
 
@@ -51,6 +51,10 @@ class Confirm(ModalScreen[bool]):
                 yield Button("Cancel", id="cancel", compact=True)
                 yield Button(Text(self._verb).plain, id="accept", variant="error", compact=True)
             yield Static(KEYS, classes="keys", markup=False)
+
+    def on_mount(self) -> None:
+        """Keys act on Cancel from the start."""
+        self.set_focus(self.query_one("#cancel"))
 
     def on_button_pressed(self, event: Button.Pressed) -> None:
         """Answer."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from typing import TYPE_CHECKING, ClassVar
 
 from rich.text import Text
@@ -22,9 +21,6 @@ if TYPE_CHECKING:
 
     from aoetui.engine.snapshot import EngineSnapshot
 
-MOST_KEPT = 2000
-"""Events; the oldest make room."""
-
 MARKS = {
     Severity.INFO: ("- info", "dim"),
     Severity.WARNING: ("! warning", "yellow"),
@@ -39,6 +35,8 @@ LEVELS: tuple[tuple[str, frozenset[Severity]], ...] = (
 
 
 _INDENT = 33
+MOST_LINES = 5000
+"""Of the log; the oldest make room."""
 
 
 def event_line(event: Event, width: int, console: Console) -> Text:
@@ -67,7 +65,6 @@ class EventsScreen(ConsoleScreen):
 
     def __init__(self) -> None:
         super().__init__()
-        self._kept: deque[Event] = deque(maxlen=MOST_KEPT)
         self._newest = 0
         self._level = 0
         self._written: tuple[str, int] | None = None
@@ -77,13 +74,12 @@ class EventsScreen(ConsoleScreen):
 
     def body(self) -> ComposeResult:
         """The log, and a line that says what it holds."""
-        yield RichLog(id="events", max_lines=MOST_KEPT, wrap=True, min_width=20, markup=False, highlight=False, auto_scroll=True)
+        yield RichLog(id="events", max_lines=MOST_LINES, wrap=True, min_width=20, markup=False, highlight=False, auto_scroll=True)
         yield Static(id="events-state", markup=False)
 
-    def show(self, snapshot: EngineSnapshot) -> None:
+    def show(self, snapshot: EngineSnapshot) -> None:  # noqa: ARG002 - what every screen is given; events are read beside it
         """Add what is new; write all again when the filter changed."""
-        fresh = self.console.engine.events(self._newest) if snapshot.last_event > self._newest else []
-        self._kept.extend(fresh)
+        fresh = [event for event in self.console.events if event.number > self._newest]
         if fresh:
             self._newest = fresh[-1].number
         log = self.query_one("#events", RichLog)
@@ -91,9 +87,9 @@ class EventsScreen(ConsoleScreen):
             self._written = (self.filter_text, self._level)
             log.clear()
             self._day = None
-            fresh = list(self._kept)
+            fresh = list(self.console.events)
         self._write(log, [event for event in fresh if self._passes(event)])
-        self.counted = (sum(self._passes(event) for event in self._kept), len(self._kept))
+        self.counted = (sum(self._passes(event) for event in self.console.events), len(self.console.events))
         self._say_state(log)
 
     def action_follow(self) -> None:
@@ -109,7 +105,7 @@ class EventsScreen(ConsoleScreen):
 
     def row_text(self) -> str:
         """The newest event that is shown: there is no cursor here."""
-        shown = [event for event in self._kept if self._passes(event)]
+        shown = [event for event in self.console.events if self._passes(event)]
         return event_line(shown[-1], 1000, self.app.console).plain if shown else ""
 
     def _passes(self, event: Event) -> bool:
@@ -128,6 +124,8 @@ class EventsScreen(ConsoleScreen):
         shown = self.counted[0] if self.counted else 0
         where = "following" if log.is_vertical_scroll_end else "not following: f goes to the newest"
         text = (
-            "Nothing has happened yet." if not self._kept else f"{LEVELS[self._level][0]}, {shown} of {len(self._kept)}; {where}"
+            "Nothing has happened yet."
+            if not self.console.events
+            else f"{LEVELS[self._level][0]}, {shown} of {len(self.console.events)}; {where}"
         )
         self.query_one("#events-state", Static).update(Text(text))

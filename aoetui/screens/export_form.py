@@ -9,7 +9,6 @@ from rich.text import Text
 from textual import work
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical, VerticalScroll
-from textual.screen import ModalScreen
 from textual.widgets import Button, Checkbox, Input, RadioButton, RadioSet, SelectionList, Static
 
 from aoetui.engine.api import CheckAddress, EngineError, InspectBacking, ListBlockDevices
@@ -18,10 +17,11 @@ from aoetui.engine.snapshot import ExportSnapshot
 from aoetui.engine.spec import Durability
 from aoetui.propose import propose_address
 from aoetui.screens.confirm import Confirm
+from aoetui.screens.dialog import Dialog
 from aoetui.screens.export_draft import Draft, address_warning, new_file_words, own_export, parse_path
 from aoetui.screens.exports import tell_served
-from aoetui.widgets.fields import Field, LinkList, Message, Tone
-from aoetui.widgets.path_picker import PathPicker
+from aoetui.widgets.fields import Choice, Choices, Field, Line, LinkList, Mark, Message, Tone
+from aoetui.widgets.path_picker import PathInput, PathPicker
 from aoetui.widgets.plain import plain
 
 if TYPE_CHECKING:
@@ -44,12 +44,13 @@ CONTROLS = {"path": "#path", "size": "#size", "address": "#address", "interfaces
 """The fields that can be refused on their own; whatever else is refused is said at the bottom."""
 
 
-class ExportForm(ModalScreen[ExportSnapshot | None]):
+class ExportForm(Dialog[ExportSnapshot | None]):
     """Gives the export once it is served; None if the form was left, which changes nothing."""
 
     CSS_PATH = "export_form.tcss"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("ctrl+s", "serve", "serve", priority=True),
+        Binding("enter", "move_on", "next", show=False, priority=True),
         Binding("escape", "cancel", "cancel"),
     ]
     AUTO_FOCUS = "#path"
@@ -57,7 +58,11 @@ class ExportForm(ModalScreen[ExportSnapshot | None]):
     def __init__(self) -> None:
         super().__init__()
         self._report: BackingReport | None = None
+        self._looked_at: tuple[str, bool] | None = None
+        """Path and read-only, as they were when the report was asked for."""
         self._busy = False
+        self._served: ExportSnapshot | None = None
+        """Served while a question stood before the form."""
 
     @property
     def console(self) -> ConsoleApp:
@@ -79,21 +84,22 @@ class ExportForm(ModalScreen[ExportSnapshot | None]):
 
     def _fields(self, snapshot: EngineSnapshot) -> ComposeResult:
         yield Field("Backing", PathPicker(), name="path")
-        size = Input(id="size", compact=True, max_length=24, placeholder="10G")
-        sparse = Checkbox("sparse", value=True, id="sparse", compact=True)
+        size = Line(id="size", compact=True, max_length=24, placeholder="10G")
+        sparse = Mark("sparse", value=True, id="sparse", compact=True)
         yield Field("New file", Horizontal(size, sparse, id="new-file"), name="size")
-        address = Input(_proposed(snapshot), id="address", compact=True, max_length=12, select_on_focus=False)
+        address = Line(_proposed(snapshot), id="address", compact=True, max_length=12, select_on_focus=False)
         yield Field("Address", address, name="address", beside=True)
         yield Field("Interfaces", LinkList(snapshot.links, _preselected(snapshot), id="links"), name="interfaces")
-        yield Field("Writes", Checkbox("read-only: writes are refused", id="read-only", compact=True), name="read_only")
-        buttons = [RadioButton(text, value=mode is Durability.CACHED, id=str(mode)) for mode, text in RISKS.items()]
-        yield Field("Durability", RadioSet(*buttons, id="durability", compact=True), name="durability")
+        yield Field("Writes", Mark("read-only: writes are refused", id="read-only", compact=True), name="read_only")
+        buttons = [Choice(text, value=mode is Durability.CACHED, id=str(mode)) for mode, text in RISKS.items()]
+        yield Field("Durability", Choices(*buttons, id="durability", compact=True), name="durability")
 
     def on_mount(self) -> None:
         """Look at what is prefilled."""
         self.query_one("#form").border_title = "Serve a disk"
-        self.query_one("#field-size").display = False
         self.query_one("#serve-anyway").display = False
+        self.set_focus(self.query_one("#path"))
+        self._forget_report()
         self._list_devices()
         self._check_address()
         self._summarise()
@@ -104,14 +110,15 @@ class ExportForm(ModalScreen[ExportSnapshot | None]):
         """The fields as they are now."""
         marked = set(self.query_one(LinkList).selected)
         durable = self.query_one(f"#{Durability.DURABLE}", RadioButton).value
+        path, read_only = self.query_one("#path", Input).value, self.query_one("#read-only", Checkbox).value
         return Draft(
-            path=self.query_one("#path", Input).value,
-            report=self._report,
+            path=path,
+            report=self._report if self._looked_at == (path, read_only) else None,
             size=self.query_one("#size", Input).value,
             sparse=self.query_one("#sparse", Checkbox).value,
             address=self.query_one("#address", Input).value,
             interfaces=tuple(link.name for link in self.console.snapshot.links if link.name in marked),
-            read_only=self.query_one("#read-only", Checkbox).value,
+            read_only=read_only,
             durability=Durability.DURABLE if durable else Durability.CACHED,
         )
 
@@ -127,9 +134,21 @@ class ExportForm(ModalScreen[ExportSnapshot | None]):
                 self._say_new_file()
         self._summarise()
 
-    def on_input_submitted(self, _event: Input.Submitted) -> None:
-        """Enter goes on to the next field; it serves nothing."""
-        self.focus_next()
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:  # noqa: ARG002 - Textual's signature
+        """Enter moves on from a line of text; elsewhere it is the control's own."""
+        return action != "move_on" or isinstance(self.focused, Input)
+
+    def action_next(self) -> None:
+        """Take the path's completion, or go on."""
+        if not (isinstance(self.focused, PathInput) and self.focused.complete()):
+            self.action_move_on()
+
+    def action_move_on(self) -> None:
+        """To the next control; enter serves nothing. The disks below the path are reached by down, so that a size can follow."""
+        if isinstance(self.focused, PathInput):
+            self.set_focus(self.query_one("#size" if self.query_one("#field-size").display else "#address"))
+        else:
+            self.focus_next()
 
     def on_checkbox_changed(self, event: Checkbox.Changed) -> None:
         """A mounted disk may be served read-only, so that is asked again."""
@@ -156,13 +175,13 @@ class ExportForm(ModalScreen[ExportSnapshot | None]):
     def _forget_report(self) -> None:
         self._report = None
         self._field("path").say("")
-        self._field("size").say("")
-        self._show_size(shown=bool(self.draft().path.strip()))
+        self._field("size").say("" if self.draft().path.strip() else "size of a file that is to be made; a disk needs none")
+        self._show_size(shown=True)
 
     def _show_size(self, *, shown: bool) -> None:
         """The size's field is there until the path is known to exist, so that a quick tab does not pass it by."""
         if not shown and self.query_one("#field-size").has_focus_within:
-            self.query_one("#address").focus()
+            self.set_focus(self.query_one("#address"))
         self._field("size").display = shown
 
     def _summarise(self) -> None:
@@ -183,27 +202,33 @@ class ExportForm(ModalScreen[ExportSnapshot | None]):
         try:
             devices = await self.console.ask(ListBlockDevices())
         except EngineError as error:
-            self._field("path").say(f"disks cannot be listed: {error}", Tone.WARNING)
+            if self.stands:
+                self._field("path").say(f"disks cannot be listed: {error}", Tone.WARNING)
         else:
-            self.query_one(PathPicker).show_devices(devices)
+            if self.stands:
+                self.query_one(PathPicker).show_devices(devices)
 
     @work(exclusive=True, group="path")
     async def _inspect(self) -> None:
         """Once the typing pauses, look at the path."""
         await asyncio.sleep(PAUSE)
-        if not self.draft().path.strip():
+        if not self.stands or not self.draft().path.strip():
             return
         try:
-            self._report = await self._ask_report()
+            await self._ask_report()
         except EngineError as error:
-            self._field("path").say(str(error), Tone.ERROR)
-        else:
-            self._say_report(self._report)
-        self._summarise()
+            if self.stands:
+                self._field("path").say(str(error), Tone.ERROR)
+        if self.stands:
+            self._summarise()
 
-    async def _ask_report(self) -> BackingReport:
+    async def _ask_report(self) -> None:
+        """Ask what the path is, and say it."""
         draft = self.draft()
-        return await self.console.ask(InspectBacking(parse_path(draft.path), draft.read_only))
+        report = await self.console.ask(InspectBacking(parse_path(draft.path), draft.read_only))
+        if self.stands:
+            self._report, self._looked_at = report, (draft.path, draft.read_only)
+            self._say_report(report)
 
     def _say_report(self, report: BackingReport) -> None:
         field = self._field("path")
@@ -224,7 +249,11 @@ class ExportForm(ModalScreen[ExportSnapshot | None]):
         self.query_one("#serve-anyway").display = False
         self._field("address").say("checking...")
         await asyncio.sleep(PAUSE)
-        self._field("address").say(*await self._judge_address(self.draft()))
+        if not self.stands:
+            return
+        words = await self._judge_address(self.draft())
+        if self.stands:
+            self._field("address").say(*words)
 
     async def _judge_address(self, draft: Draft) -> tuple[str, Tone]:
         try:
@@ -274,24 +303,46 @@ class ExportForm(ModalScreen[ExportSnapshot | None]):
 
     def _begin(self, *, force: bool) -> None:
         if not self._busy:
-            self._set_busy(busy=True)
+            self._busy = True
             self._serve(force=force)
 
     @work(group="serve")
     async def _serve(self, *, force: bool) -> None:
+        await self._all_read()
+        self._set_busy(busy=True)
         self.query_one("#message-form", Message).say("")
         try:
-            if self._report is None:
-                parse_path(self.draft().path)
-                self._report = await self._ask_report()
-                self._say_report(self._report)
+            if self.draft().report is None:
+                await self._ask_report()
             export = await self.console.ask(self.draft().command(force=force))
         except EngineError as error:
-            self._set_busy(busy=False)
-            self._refuse(error)
+            if self.stands:
+                self._set_busy(busy=False)
+                self._refuse(error)
         else:
+            self._close_with(export)
+
+    async def _all_read(self) -> None:
+        """Until every control has read the keys that were pressed before this."""
+        links = self.query_one(LinkList)
+        # A list marks in two steps: the key, then a message to itself.
+        for control in (*self.query(Input), *self.query(Checkbox), *self.query(RadioSet), links, links):
+            read = asyncio.Event()
+            control.call_later(read.set)
+            await read.wait()
+
+    def _close_with(self, export: ExportSnapshot) -> None:
+        """Close, as soon as no question stands before the form: only the foremost screen can."""
+        if self.app.screen is not self:
+            self._served = export
+        elif self.stands:
             self.dismiss(export)
             self.console.call_later(tell_served, self.console, export)
+
+    def on_screen_resume(self) -> None:
+        """A question was answered; the export may have been served meanwhile."""
+        if self._served is not None:
+            self._close_with(self._served)
 
     def _set_busy(self, *, busy: bool) -> None:
         self._busy = busy
@@ -309,7 +360,7 @@ class ExportForm(ModalScreen[ExportSnapshot | None]):
         self.workers.cancel_group(self, error.field)
         self._field(error.field).display = True
         self._field(error.field).say(str(error), Tone.ERROR)
-        self.query_one(CONTROLS[error.field]).focus()
+        self.set_focus(self.query_one(CONTROLS[error.field]))
         self.query_one("#serve-anyway").display = error.field == "address" and self._may_force()
 
     def _may_force(self) -> bool:

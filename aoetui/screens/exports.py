@@ -42,9 +42,6 @@ COLUMNS = (
     Column("durability", "writes", 7),
     Column("interfaces", "interfaces", 30),
 )
-CHARTED = 60
-"""Seconds that the chart shows."""
-
 EMPTY = """Nothing is served. Press n to serve a disk.
 
 What is served here answers on the interfaces you choose for it, and nowhere else.
@@ -70,7 +67,7 @@ class ExportsScreen(ConsoleScreen):
             with VerticalScroll(id="exports-detail"):
                 yield Static(id="export-facts", markup=False)
                 yield Static(id="export-traffic", markup=False)
-                yield Throughput(CHARTED, id="export-chart")
+                yield Throughput(ascii_only=self.console.ascii_only, id="export-chart")
                 yield Static(id="export-users", markup=False)
         yield Static(EMPTY, classes="empty", markup=False)
 
@@ -99,23 +96,24 @@ class ExportsScreen(ConsoleScreen):
         return super().back()
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """What cannot be done to the selected export is shown dimmed."""
+        """What cannot be done to the selected export is not offered."""
         if not super().check_action(action, parameters):
             return False
         export = self._selected()
         match action:
             case "stop_export":
-                return None if export is None or export.state is ExportState.STOPPED else True
+                return export is not None and export.state is not ExportState.STOPPED
             case "start_export":
-                return True if export is not None and export.state is ExportState.STOPPED else None
+                return export is not None and export.state is ExportState.STOPPED
             case "delete_export" | "open_export":
-                return None if export is None else True
+                return export is not None
         return True
 
     def on_data_table_row_highlighted(self, _event: DataTable.RowHighlighted) -> None:
         """The cursor moved: show the export under it."""
-        self._show_detail()
-        self.refresh_bindings()
+        if self.stands:
+            self._show_detail()
+            self.refresh_bindings()
 
     def on_data_table_row_selected(self, _event: DataTable.RowSelected) -> None:
         """A click on the selected row opens it, as enter does."""
@@ -148,10 +146,11 @@ class ExportsScreen(ConsoleScreen):
 
     def _open(self, *, opened: bool) -> None:
         self.set_class(opened, "-opened")
-        self.query_one("#exports-detail" if opened else "#exports-list").focus()
+        self.set_focus(self.query_one("#exports-detail" if opened else "#exports-list"))
+        self.refresh_bindings()
 
     def _selected(self) -> ExportSnapshot | None:
-        if not self.is_mounted:
+        if not self.stands:
             return None
         return self._exports.get(self.query_one("#exports-list", LiveTable).current_key or "")
 
@@ -165,9 +164,10 @@ class ExportsScreen(ConsoleScreen):
         self.query_one("#exports-detail").display = export is not None
         if export is None:
             return
+        chart = self.query_one(Throughput)
+        chart.show(export)
         self.query_one("#export-facts", Static).update(facts(export))
-        self.query_one("#export-traffic", Static).update(traffic_line(export, CHARTED))
-        self.query_one(Throughput).show(export)
+        self.query_one("#export-traffic", Static).update(traffic_line(export, chart.seconds))
         self.query_one("#export-users", Static).update(users_and_ports(export, self.console.snapshot.taken))
 
 

@@ -94,12 +94,15 @@ class InterfacesScreen(ConsoleScreen):
 
     def _open(self, *, opened: bool) -> None:
         self.set_class(opened, "-opened")
-        self.query_one("#interfaces-detail" if opened else "#interfaces-list").focus()
+        self.set_focus(self.query_one("#interfaces-detail" if opened else "#interfaces-list"))
+        self.refresh_bindings()
 
     def _passes(self, link: LinkSnapshot) -> bool:
         return self.matches(link.name, link.kind, str(link.mac or ""), link_state(link).plain, link.parent or "", *link.addresses)
 
     def _show_detail(self) -> None:
+        if not self.stands:
+            return
         link = self._links.get(self.query_one("#interfaces-list", LiveTable).current_key or "")
         self.query_one("#interfaces-detail").display = link is not None
         if link is not None:
@@ -136,7 +139,7 @@ def link_row(link: LinkSnapshot) -> Row:
 def _aoe_cell(link: LinkSnapshot) -> Text:
     if not link.chosen:
         return Text("")
-    return Text("x not", "bold red") if link.problem else Text("* yes", "green")
+    return Text("x not", "bold red") if link.problem or not link.usable else Text("* yes", "green")
 
 
 def link_detail(link: LinkSnapshot) -> Text:
@@ -154,7 +157,9 @@ def link_detail(link: LinkSnapshot) -> Text:
 def _aoe_words(link: LinkSnapshot) -> Text:
     if not link.chosen:
         return Text("AoE is not spoken here", "dim")
-    return Text("AoE is not spoken here", "bold red") if link.problem else Text("AoE is spoken here", "green")
+    if link.problem or not link.usable:
+        return Text("AoE is to be spoken here, and cannot be now", "bold red")
+    return Text("AoE is spoken here", "green")
 
 
 def _remarks(link: LinkSnapshot) -> Iterator[Text]:

@@ -31,8 +31,8 @@ COLUMNS = (
     Column("address", "address", 10),
     Column("size", "size", 7, right=True),
     Column("state", "state", 10),
-    Column("paths", "paths", 9),
-    Column("data", "data", 4, right=True),
+    Column("paths", "paths", 7),
+    Column("payload", "payload", 7, right=True),
     Column("config", "config", 17),
 )
 """The first five fit beside the detail in 80 columns."""
@@ -57,7 +57,7 @@ NO_ANSWER = """Nothing has answered on {names} yet.
 
 Press d to ask again now. If it stays empty:
   - 3 Interfaces tells whether the link is up, and what is odd about it;
-  - the target must be in the same Ethernet segment and VLAN: AoE is not routed;
+  - the target must be in the same segment and VLAN: AoE is not routed;
   - a target with a mask list answers only the MACs on it;
   - press i to scan other interfaces, n to serve a disk of your own."""
 
@@ -116,7 +116,8 @@ class SanScreen(ConsoleScreen):
 
     def on_data_table_row_highlighted(self, _event: DataTable.RowHighlighted) -> None:
         """The cursor moved: show the device under it."""
-        self._show_detail(self.console.snapshot)
+        if self.stands:
+            self._show_detail(self.console.snapshot)
 
     def on_data_table_row_selected(self, _event: DataTable.RowSelected) -> None:
         """A click on the selected row opens it, as enter does."""
@@ -160,7 +161,8 @@ class SanScreen(ConsoleScreen):
 
     def _open(self, *, opened: bool) -> None:
         self.set_class(opened, "-opened")
-        self.query_one("#san-detail" if opened else "#san-list").focus()
+        self.set_focus(self.query_one("#san-detail" if opened else "#san-list"))
+        self.refresh_bindings()
         # The paths have more room now, or less: known once the new layout stands.
         self.call_after_refresh(self.console.refresh_screen)
 
@@ -227,7 +229,7 @@ def shelf_row(shelf: int, devices: list[DeviceSnapshot], *, folded: bool) -> Row
         Text(f"{mark} shelf {shelf}" if shelf < 100 else f"{mark} {shelf}", "bold"),
         Text(figures.size(size), "dim"),
         Text(figures.many(len(devices), "slot"), "dim"),
-        Text(f"{odd} not up" if odd else "", "yellow"),
+        Text(f"{odd} odd" if odd else "", "yellow"),
         Text(""),
         Text(""),
     )
@@ -241,7 +243,9 @@ def device_row(device: DeviceSnapshot, ports: tuple[str, ...]) -> Row:
         Text(f"  {address}" if len(address) < 9 else address),
         Text("-" if device.size is None else figures.size(device.size)),
         state_word(device),
-        plain(",".join(ports) or "nowhere", 9) if device.ours else Text(figures.many(len(device.paths), "path")),
+        Text(figures.many(len(ports), "link") if ports else "nowhere")
+        if device.ours
+        else Text(figures.many(len(device.paths), "path")),
         Text(last_cell(device)),
         plain(device.config_string, 17),
     )
@@ -264,4 +268,5 @@ def empty_text(snapshot: EngineSnapshot) -> str:
     """Why there is nothing, and what to press."""
     if not snapshot.interfaces:
         return NO_INTERFACE
-    return NO_ANSWER.format(names=", ".join(plain(name, 15).plain for name in snapshot.interfaces))
+    wrong = "".join(f"! {plain(link.problem, 300).plain}\n\n" for link in snapshot.links if link.chosen and link.problem)
+    return wrong + NO_ANSWER.format(names=", ".join(plain(name, 15).plain for name in snapshot.interfaces))

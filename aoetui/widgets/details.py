@@ -6,14 +6,19 @@ from typing import TYPE_CHECKING
 
 from rich.text import Text
 
+from aoetui.engine.protocol.wire import SECTOR
 from aoetui.engine.snapshot import Alarm, DeviceSnapshot, DeviceState, ExportSnapshot, Sameness, Severity
 from aoetui.widgets import figures
+from aoetui.widgets.export_details import shortened
 from aoetui.widgets.plain import plain
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from aoetui.engine.snapshot import EngineSnapshot, PathSnapshot
+
+WIDE = 50
+"""Columns from which a path has its facts in one line."""
 
 GLYPHS = {
     DeviceState.UP: ("* up", "green"),
@@ -42,8 +47,8 @@ def device_lines(device: DeviceSnapshot, snapshot: EngineSnapshot, width: int) -
     export = next((each for each in snapshot.exports if each.spec.address == device.address), None) if device.ours else None
     lines = [_title(device), *_alarms(device, snapshot)]
     lines += _facts(device)
-    lines += _served(export) if export else []
-    lines += _paths(device.paths, width)
+    lines += _served(export, width) if export else []
+    lines += _narrow_paths(device.paths) if width < WIDE else _wide_paths(device.paths)
     return Text("\n").join(lines)
 
 
@@ -90,38 +95,36 @@ def _path_words(device: DeviceSnapshot) -> str:
     return f"{words}, {SAMENESS[device.sameness]}" if len(device.paths) > 1 else words
 
 
-def _served(export: ExportSnapshot) -> Iterator[Text]:
-    yield _fact("backing", plain(str(export.spec.path), 120))
+def _served(export: ExportSnapshot, width: int) -> Iterator[Text]:
+    yield _fact("backing", shortened(str(export.spec.path), width - 9) if width < WIDE else plain(str(export.spec.path), 120))
     yield _fact("state", plain(f"{export.state}. {export.problem}" if export.problem else str(export.state), 200))
     for port in export.ports:
-        told = f"served, {figures.payload(port.sector_count * 512)} a frame" if port.serving else f"not served: {port.problem}"
+        told = f"{figures.payload(port.sector_count * SECTOR)} payload" if port.serving else f"not served: {port.problem}"
         yield _fact("on", Text.assemble(plain(port.interface, 15), "  ", plain(told, 120)))
     active = len(export.active_initiators)
-    yield _fact(
-        "used by", Text(f"{figures.many(active, 'active initiator')}: enter on 2 Exports tells who" if active else "nobody now")
-    )
+    yield _fact("used by", Text(figures.many(active, "initiator") if active else "nobody now"))
 
 
-def _paths(paths: tuple[PathSnapshot, ...], width: int) -> Iterator[Text]:
+def _wide_paths(paths: tuple[PathSnapshot, ...]) -> Iterator[Text]:
     if not paths:
         return
-    narrow = width < 50
     yield Text("")
-    yield Text(_columns("path", "via", "rtt", "data", "seen", narrow=narrow), "dim")
+    yield Text(f"{'path':<17}  {'via':<9} {'rtt':>8} {'payload':>8} {'seen':>5}", "dim")
     for path in paths:
-        mac = str(path.mac)
-        line = _columns(
-            f"{mac[:5]}..{mac[-5:]}" if narrow else mac,
-            plain(path.interface, 5 if narrow else 9).plain,
-            "-" if path.rtt_us is None else f"{path.rtt_us / 1000:.2f}",
-            figures.payload(path.payload),
-            figures.age(path.age),
-            narrow=narrow,
-        )
-        yield Text(line, "" if path.state is DeviceState.UP else GLYPHS[path.state][1])
+        via = plain(path.interface, 9).plain
+        line = f"{path.mac!s:<17}  {via:<9} {figures.microseconds(path.rtt_us):>8} {figures.payload(path.payload):>8}"
+        yield Text(f"{line} {figures.age(path.age):>5}", _path_style(path))
 
 
-def _columns(mac: str, via: str, rtt: str, data: str, seen: str, *, narrow: bool) -> str:
-    if narrow:
-        return f"{mac:<12} {via:<5}{rtt:>5}{data:>5} {seen:>4}"
-    return f"{mac:<17}  {via:<9} {rtt:>7} {data:>5} {seen:>5}"
+def _narrow_paths(paths: tuple[PathSnapshot, ...]) -> Iterator[Text]:
+    """Two lines for a path."""
+    if paths:
+        yield Text("")
+    for path in paths:
+        yield Text(f"{path.mac} {plain(path.interface, 12).plain}", _path_style(path))
+        rtt, payload = figures.microseconds(path.rtt_us), figures.payload(path.payload)
+        yield Text(f"  {rtt:<8} {payload} payload  {figures.age(path.age)}", _path_style(path))
+
+
+def _path_style(path: PathSnapshot) -> str:
+    return "" if path.state is DeviceState.UP else GLYPHS[path.state][1]

@@ -48,7 +48,7 @@ def traffic_line(export: ExportSnapshot, seconds: int) -> Text:
 
 
 def facts(export: ExportSnapshot) -> Text:
-    """What is served and how, and what is wrong with it."""
+    """How it is served, and what is wrong with it."""
     spec = export.spec
     size = figures.size(export.size) if export.size else "not open"
     mode = "read-only" if spec.read_only else "read-write"
@@ -56,7 +56,6 @@ def facts(export: ExportSnapshot) -> Text:
         Text.assemble(
             (str(spec.address), "bold"), "  ", export_state(export), "  ", (size, "bold"), f"  {mode}, {spec.durability}"
         ),
-        plain(str(spec.path), 300),
     ]
     if export.problem:
         lines.append(plain(f"! {export.problem}", 300, "bold yellow"))
@@ -104,6 +103,9 @@ def _ports(ports: tuple[PortSnapshot, ...]) -> Iterator[Text]:
 
 def _rest(export: ExportSnapshot) -> Iterator[Text]:
     spec = export.spec
+    path = plain(str(spec.path), 300)
+    path.no_wrap = False
+    yield _fact("backing", path)
     if spec.label:
         yield _fact("label", plain(spec.label, 80))
     yield _fact("serial", plain(export.serial, 40))

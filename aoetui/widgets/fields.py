@@ -5,13 +5,16 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from rich.segment import Segment
 from rich.text import Text
 from textual.containers import Horizontal, Vertical
 from textual.content import Content
-from textual.widgets import Label, SelectionList, Static
+from textual.strip import Strip
+from textual.widgets import Checkbox, Input, Label, RadioButton, RadioSet, SelectionList, Static
 from textual.widgets.selection_list import Selection
 
 from aoetui.engine.protocol.wire import sectors_per_frame
+from aoetui.widgets.keys import InOrder
 from aoetui.widgets.plain import plain, printable
 
 if TYPE_CHECKING:
@@ -78,7 +81,36 @@ class Field(Horizontal):
         self._message.say(text, tone)
 
 
-class LinkList(SelectionList[str]):
+class Line(InOrder, Input):
+    """A line of text."""
+
+
+class Mark(InOrder, Checkbox):
+    """`[x]` or `[ ]`: Textual's own box holds an X in either case, and only its colour tells."""
+
+    def render(self) -> Content:
+        """The mark, then the label."""
+        return _marked(self, "[x]" if self.value else "[ ]")
+
+
+class Choices(InOrder, RadioSet):
+    """One of several."""
+
+
+class Choice(RadioButton):
+    """`(*)` or `( )`."""
+
+    def render(self) -> Content:
+        """The mark, then the label."""
+        return _marked(self, "(*)" if self.value else "( )")
+
+
+def _marked(toggle: Checkbox | RadioButton, mark: str) -> Content:
+    label = toggle.label.pad(1, 1).stylize_before(toggle.get_visual_style("toggle--label"))
+    return Content.assemble((mark, toggle.get_visual_style("toggle--button")), label)
+
+
+class LinkList(InOrder, SelectionList[str]):
     """Interfaces to choose from: the selected first, then the usable, then the default route's; last the rest."""
 
     def __init__(self, links: Iterable[LinkSnapshot], selected: Collection[str], *, id: str | None = None) -> None:  # noqa: A002
@@ -86,6 +118,21 @@ class LinkList(SelectionList[str]):
             link_choice(link, selected=link.name in selected) for link in sorted(links, key=lambda link: _order(link, selected))
         ]
         super().__init__(*options, id=id, compact=True)
+
+    def on_mount(self) -> None:
+        """The cursor stands on the first from the start, whatever key comes first."""
+        self.action_first()
+
+    def render_line(self, y: int) -> Strip:
+        """`[x]` or `[ ]` before each line; nothing before one that cannot be marked. Textual draws its box three cells wide."""
+        line = super().render_line(y)
+        index = self.scroll_offset.y + y
+        if index >= self.option_count:
+            return line
+        option = self.get_option_at_index(index)
+        mark = "   " if option.disabled else "[x]" if option.value in self.selected else "[ ]"
+        _, box, _, *rest = line
+        return Strip([Segment(mark, box.style), *rest], line.cell_length)
 
 
 def link_choice(link: LinkSnapshot, *, selected: bool) -> Selection[str]:
@@ -108,9 +155,9 @@ def link_words(link: LinkSnapshot) -> Text:
 def link_remark(link: LinkSnapshot) -> str:
     """Why AoE cannot, or had better not, be spoken on a link; empty if nothing speaks against it."""
     if link.mac is None:
-        return "no Ethernet"
+        return "cannot: no Ethernet"
     if link.bridge is not None:
-        return f"a port of {printable(link.bridge, 15)}: choose that"
+        return f"cannot: choose {printable(link.bridge, 15)}"
     if not link.admin_up:
         return "down"
     if not link.carrier:

@@ -53,8 +53,8 @@ def age(seconds: float) -> str:
 
 
 def microseconds(value: float | None) -> str:
-    """A round-trip time in milliseconds: `0.11 ms`; `-` before one was measured."""
-    return "-" if value is None else f"{value / 1000:.2f} ms"
+    """A round-trip time in milliseconds: `0.11ms`; `-` before one was measured."""
+    return "-" if value is None else f"{value / 1000:.2f}ms"
 
 
 def many(number: int, noun: str) -> str:

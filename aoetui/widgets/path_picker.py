@@ -14,6 +14,7 @@ from textual.widgets import Input, OptionList
 from textual.widgets.option_list import Option
 
 from aoetui.widgets import figures
+from aoetui.widgets.keys import InOrder
 from aoetui.widgets.plain import plain, printable
 
 if TYPE_CHECKING:
@@ -57,24 +58,23 @@ def complete_path(value: str) -> str | None:
         return None
 
 
-class _PathInput(Input):
-    """Tab takes the completion that is shown, and goes on to the next field when there is none."""
+class PathInput(InOrder, Input):
+    """A path with a completion. Down goes to the disks below it."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("tab", "complete", "complete", show=False),
         Binding("down", "to_list", "disks", show=False),
     ]
 
-    def action_complete(self) -> None:
-        """Take the completion, or leave the field."""
-        if self._suggestion and self._suggestion != self.value and self.cursor_at_end:
-            self.action_cursor_right()
-        else:
-            self.screen.focus_next()
+    def complete(self) -> bool:
+        """Take the completion that is shown. False if there is none, or keys wait here that came before it could be seen."""
+        if self.message_queue_size or not self.cursor_at_end or self._suggestion in {"", self.value}:
+            return False
+        self.action_cursor_right()
+        return True
 
     def action_to_list(self) -> None:
         """Go to the disks below."""
-        self.screen.query_one("#disks").focus()
+        self.screen.set_focus(self.screen.query_one("#disks"))
 
 
 class PathPicker(Vertical):
@@ -86,7 +86,7 @@ class PathPicker(Vertical):
 
     def compose(self) -> ComposeResult:
         """Input and list."""
-        yield _PathInput(placeholder="/srv/disk.img or a disk below", suggester=PathSuggester(), id="path", compact=True)
+        yield PathInput(placeholder="/srv/disk.img or a disk below", suggester=PathSuggester(), id="path", compact=True)
         yield OptionList(id="disks", compact=True)
 
     def on_mount(self) -> None:
@@ -107,7 +107,7 @@ class PathPicker(Vertical):
         event.stop()
         line = self.query_one("#path", Input)
         line.value = str(self._fitting(line.value)[event.option_index].path)
-        line.focus()
+        self.screen.set_focus(line)
         line.cursor_position = len(line.value)
 
     def _fitting(self, typed: str) -> list[BackingReport]:

@@ -13,7 +13,7 @@ from rich.text import Text
 
 _REPLACEMENT = "\N{MIDDLE DOT}"
 
-_HIDDEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp", "Mn", "Me"})
+_HIDDEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp", "Mn", "Mc", "Me"})
 """Unicode categories that a terminal acts on, hides or stacks: controls, bidi overrides, line ends, marks, unassigned."""
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from textual.widgets import Input
+from textual.widgets._footer import FooterKey
 
 from aoetui.app import ConsoleApp
 from aoetui.engine.api import ChooseInterfaces, Discover, EngineError, ListBlockDevices, Watch
@@ -16,7 +17,7 @@ from aoetui.screens.base import ConsoleScreen
 from aoetui.screens.choose_interfaces import ChooseInterfacesDialog
 from aoetui.screens.confirm import Confirm
 from aoetui.screens.export_form import ExportForm
-from aoetui.theme import CALM, SLOW_LINK
+from aoetui.theme import CALM, SLOW_LINK, draws_blocks
 from aoetui.widgets.status import StatusBar
 from tests.tui.fake_engine import BUSY, FIRST_RUN, MONOTONIC, FakeEngine
 
@@ -292,3 +293,65 @@ def test_slow_link_colours(snap_compare: SnapCompare) -> None:
 
     chosen: Callable[[Pilot[None]], Awaitable[None]] = choose
     assert snap_compare(console(FakeEngine()), run_before=chosen, terminal_size=(80, 24))
+
+
+@pytest.mark.parametrize("section", ["exports", "interfaces", "events"])
+async def test_a_picture_is_shown_only_where_all_widgets_stand(section: str) -> None:
+    """Not on a section that is coming, nor on one that is going."""
+    app = console(FakeEngine())
+    async with app.run_test():
+        coming = app.switch_mode(section)
+        app.pull()
+        await coming
+        app.pull()
+        screen = app.screen
+        assert isinstance(screen, ConsoleScreen)
+        assert screen.counted is not None
+    app.pull()
+    assert not screen.stands
+
+
+async def test_events_that_cannot_be_had_are_a_problem_in_the_header(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not the console's end."""
+    engine = FakeEngine()
+    app = console(engine)
+    async with app.run_test() as pilot:
+        await pilot.press("5")
+
+        def broken(_since: int) -> None:
+            raise RuntimeError("no events")
+
+        monkeypatch.setattr(engine, "events", broken)
+        engine.current = replace(BUSY, last_event=99)
+        app.pull()
+        assert "engine: no events" in header(app)
+
+
+@pytest.mark.parametrize("key", ["1", "2", "3", "5"])
+async def test_the_footer_is_whole_at_60_columns(key: str) -> None:
+    """A word that is cut is no help."""
+    app = console(FakeEngine())
+    async with app.run_test(size=(60, 20)) as pilot:
+        await pilot.press(key)
+        await pilot.pause()
+        keys = app.screen.query(FooterKey)
+        assert {each.key_display for each in keys} >= {"n", "/", "?", "q"}
+        assert all(each.region.right <= 60 for each in keys)
+
+
+@pytest.mark.parametrize(
+    ("environment", "blocks"),
+    [
+        ({"TERM": "xterm", "LANG": "en_GB.UTF-8"}, True),
+        ({"TERM": "xterm", "LANG": "de_DE.utf8"}, True),
+        ({"TERM": "linux", "LANG": "en_GB.UTF-8"}, False),
+        ({"TERM": "xterm", "LANG": "C"}, False),
+        ({"TERM": "xterm", "LC_CTYPE": "C.UTF-8", "LANG": "C"}, False),
+        ({"TERM": "xterm", "LC_ALL": "C.UTF-8"}, True),
+        ({"TERM": "xterm", "LC_ALL": "C", "LANG": "en_GB.UTF-8"}, False),
+        ({}, False),
+    ],
+)
+def test_blocks_are_drawn_where_the_terminal_has_them(environment: dict[str, str], blocks: bool) -> None:
+    """Python's own C.UTF-8 tells nothing of the terminal."""
+    assert draws_blocks(environment) is blocks

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
+from textual import events
 from textual.widgets import Static
 
 from aoetui.app import ConsoleApp
@@ -34,6 +35,18 @@ async def outcome(chosen: Sequence[str] | None, *keys: str) -> tuple[str, ...] |
 @pytest.mark.parametrize("key", ["enter", "ctrl+s"])
 async def test_space_marks_and_enter_takes(key: str) -> None:
     assert await outcome(("eth1", "eth2"), "space", "down", "down", "space", key) == ("eth2", "br0")
+
+
+async def test_a_mark_and_enter_in_one_bunch_take_the_mark() -> None:
+    app = ConsoleApp(FakeEngine(), clock=lambda: MONOTONIC)
+    answers: list[tuple[str, ...] | None] = []
+    async with app.run_test(size=(80, 24)) as pilot:
+        await app.push_screen(ChooseInterfacesDialog(LINKS, ()), answers.append)
+        for key in ("down", "space", "enter"):
+            app.post_message(events.Key(key, " " if key == "space" else None))
+        await pilot.pause()
+        await pilot.pause()
+    assert answers == [("eth1",)]
 
 
 async def test_nothing_is_preselected_before_anyone_chose() -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from textual import events
 from textual.widgets import Button, Input, Static
 
 from aoetui.app import ConsoleApp
@@ -18,7 +19,7 @@ from aoetui.screens import export_form
 from aoetui.screens.confirm import Confirm
 from aoetui.screens.export_form import ExportForm
 from aoetui.screens.exports import ExportsScreen
-from aoetui.widgets.fields import LinkList, Message
+from aoetui.widgets.fields import Choice, LinkList, Mark, Message
 from aoetui.widgets.table import LiveTable
 from tests.tui.fake_engine import BUSY, GB, MONOTONIC, FakeEngine, export
 
@@ -87,14 +88,17 @@ async def opened(made: FakeEngine) -> AsyncIterator[tuple[ConsoleApp, Pilot[None
 async def settle(pilot: Pilot[None]) -> None:
     """Until nothing is under way."""
     await pilot.pause()
-    await pilot.app.workers.wait_for_complete()
+    held = getattr(pilot.app, "engine").held  # noqa: B009 - Pilot knows only that it is an App
+    if not held:
+        await pilot.app.workers.wait_for_complete()
     await pilot.pause()
 
 
 async def write(pilot: Pilot[None], text: str) -> None:
-    """Type over what stands in the field."""
-    names = {"/": "slash", ".": "full_stop", "-": "minus"}
-    await pilot.press("home", "shift+end", "delete", *(names.get(each, each) for each in text))
+    """Paste over what stands in the field: a picture for each letter costs most of a test's time."""
+    await pilot.press("home", "shift+end", "delete")
+    assert pilot.app.focused is not None
+    pilot.app.focused.post_message(events.Paste(text))
     await settle(pilot)
 
 
@@ -129,6 +133,65 @@ async def test_keys_alone_serve_a_new_file_on_what_was_chosen() -> None:
             durability=Durability.DURABLE,
         )
         assert made.asked(AddExport) == [AddExport(spec, NewFile(10 * 2**30, sparse=False))]
+        assert isinstance(app.screen, ExportsScreen)
+
+
+async def test_keys_that_arrive_in_one_bunch_go_where_they_would_one_by_one() -> None:
+    """As over a slow link: nothing waits for the console between two keys."""
+    made = engine()
+    app = ConsoleApp(made, clock=lambda: MONOTONIC)
+    async with app.run_test(size=(80, 24)) as pilot:
+        names = {"/": "slash", ".": "full_stop"}
+        keys = ["2", "n", *"/srv/new.img", "tab", *"64M", "tab", "space", "shift+tab", "enter", "tab"]
+        for key in [*keys, "home", "shift+end", "delete", *"e30.4", "ctrl+s"]:
+            name = names.get(key, key)
+            app.post_message(events.Key(name, key if len(key) == 1 else " " if key == "space" else None))
+        await settle(pilot)
+        await settle(pilot)
+        spec = ExportSpec(address=Address(30, 4), path=Path("/srv/new.img"), interfaces=("eth1", "eth2"))
+        assert made.asked(AddExport) == [AddExport(spec, NewFile(64 * 2**20, sparse=False))]
+
+
+async def test_marks_are_told_without_colour() -> None:
+    made = engine()
+    async with opened(made) as (_, pilot, form):
+        links = form.query_one(LinkList)
+        lines = [links.render_line(y).text.rstrip() for y in range(3)]
+        assert [line[:7] for line in lines] == ["[x] eth", "[x] eth", "[ ] br0"]
+        assert form.query_one("#read-only", Mark).render().plain.startswith("[ ] read-only")
+        assert form.query_one("#cached", Choice).render().plain.startswith("(*) cached")
+        assert form.query_one("#durable", Choice).render().plain.startswith("( ) durable")
+        form.set_focus(form.query_one("#read-only"))
+        await pilot.press("space", "tab", "down", "space")
+        assert form.query_one("#read-only", Mark).render().plain.startswith("[x] read-only")
+        assert form.query_one("#cached", Choice).render().plain.startswith("( ) cached")
+
+
+async def test_an_export_that_is_served_behind_a_question_closes_the_form_after_it() -> None:
+    made = engine()
+    made.held = {AddExport}
+    async with opened(made) as (app, pilot, form):
+        await write(pilot, "/srv/old.img")
+        await pilot.press("ctrl+s", "ctrl+q")
+        await pilot.pause()
+        assert isinstance(app.screen, Confirm)
+        made.waiting[0].set_result(export("e20.3", "/srv/old.img"))
+        await settle(pilot)
+        assert isinstance(app.screen, Confirm)
+        await pilot.press("escape")
+        await settle(pilot)
+        assert isinstance(app.screen, ExportsScreen)
+        assert not form.is_attached
+
+
+async def test_an_answer_for_a_form_that_has_gone_is_let_go() -> None:
+    made = engine()
+    made.held = {CheckAddress, ListBlockDevices}
+    async with opened(made) as (app, pilot, _form):
+        await pilot.press("escape")
+        for waiting in made.waiting:
+            waiting.set_result(())
+        await settle(pilot)
         assert isinstance(app.screen, ExportsScreen)
 
 

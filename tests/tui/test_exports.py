@@ -16,7 +16,7 @@ from aoetui.screens.confirm import Confirm
 from aoetui.screens.exports import ExportsScreen
 from aoetui.widgets.export_details import shortened
 from aoetui.widgets.table import LiveTable
-from aoetui.widgets.throughput import throughput_chart
+from aoetui.widgets.throughput import ASCII, throughput_chart
 from tests.tui.fake_engine import BUSY, MONOTONIC, NOTHING_ANSWERS, FakeEngine, export
 
 if TYPE_CHECKING:
@@ -103,6 +103,12 @@ def test_the_chart_stands_on_zero_and_keeps_every_burst() -> None:
     history = tuple(Rates(read_bytes=each) for each in (0.0, 50.0, 100.0, 0.0))
     chart = throughput_chart(export("e9.1", "/srv/a.img", history=history), seconds=8, width=4, height=2).plain.split("\n")
     assert chart == ["   \N{FULL BLOCK}", "  \N{FULL BLOCK}\N{FULL BLOCK}"]
+
+
+def test_the_chart_can_be_drawn_without_blocks() -> None:
+    history = tuple(Rates(read_bytes=each) for each in (0.0, 50.0, 100.0, 25.0))
+    chart = throughput_chart(export("e9.1", "/srv/a.img", history=history), seconds=4, width=4, height=1, steps=ASCII)
+    assert chart.plain == " :#."
 
 
 def test_a_path_keeps_its_start_and_its_end() -> None:

@@ -26,7 +26,7 @@ async def test_the_detail_follows_the_cursor_and_says_what_is_wrong() -> None:
         await pilot.press("3", "down", "down", "down")
         await pilot.pause()
         shown = str(pilot.app.screen.query_one("#link", Static).content)
-        assert "AoE is not spoken here" in shown
+        assert "AoE is to be spoken here, and cannot be now" in shown
         assert "!! eth2 has no carrier: look at its cable and the switch." in shown
         assert "i eth2 has MTU 1500" in shown
 

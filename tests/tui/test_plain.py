@@ -73,7 +73,7 @@ def test_long_text_says_that_it_was_cut() -> None:
         (figures.age, 200, "3m"),
         (figures.age, 7300, "2h"),
         (figures.age, 200_000, "2d"),
-        (figures.microseconds, 110.0, "0.11 ms"),
+        (figures.microseconds, 110.0, "0.11ms"),
         (figures.microseconds, None, "-"),
     ],
 )
