@@ -61,4 +61,4 @@ def throughput_chart(export: ExportSnapshot, seconds: int, *, width: int, height
     peaks = [max(padded[n * seconds // columns : (n + 1) * seconds // columns]) for n in range(columns)]
     eighths = [0 if peak <= 0 else max(round(peak / most * height * 8), 1) for peak in peaks]
     lines = ["".join(steps[min(max(each - row * 8, 0), 8)] for each in eighths) for row in reversed(range(height))]
-    return Text("\n".join(lines), "cyan", no_wrap=True)
+    return Text("\n".join(lines), no_wrap=True)
