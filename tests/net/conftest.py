@@ -9,11 +9,14 @@ from typing import TYPE_CHECKING
 import pytest
 
 from aoetui.engine.packet import PacketSocket
+from tests.support.engines import engine_in
+from tests.support.initiator import Initiator, initiator
 from tests.support.netns import veth_pair as make_veth_pair
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from aoetui.engine.local import LocalEngine
     from tests.support.netns import VethPair
 
 
@@ -37,6 +40,20 @@ def _wires(pair: VethPair) -> Iterator[Cable]:
     far = pair.far.run(lambda: PacketSocket(pair.far_link))
     with contextlib.closing(near), contextlib.closing(far):
         yield Cable(pair, near, far)
+
+
+@pytest.fixture
+def near(veth_pair: VethPair) -> Iterator[LocalEngine]:
+    """An engine at the near end."""
+    with engine_in(veth_pair.near) as engine:
+        yield engine
+
+
+@pytest.fixture
+def ini(veth_pair: VethPair) -> Iterator[Initiator]:
+    """An initiator at the far end."""
+    with initiator(veth_pair.far, "far0") as made:
+        yield made
 
 
 @pytest.fixture

@@ -15,18 +15,10 @@ from tests.support.initiator import initiator
 from tests.support.waiting import wait_until
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from aoetui.engine.local import LocalEngine
     from tests.support.netns import VethPair
-
-
-@pytest.fixture
-def near(veth_pair: VethPair) -> Iterator[LocalEngine]:
-    """An engine at the near end."""
-    with engine_in(veth_pair.near) as engine:
-        yield engine
 
 
 @pytest.mark.parametrize("durability", Durability)

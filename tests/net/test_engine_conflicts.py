@@ -48,13 +48,6 @@ def vblade(namespace: Namespace, link: str, path: Path, shelf: str = "9", slot: 
         process.communicate()
 
 
-@pytest.fixture
-def near(veth_pair: VethPair) -> Iterator[LocalEngine]:
-    """An engine at the near end."""
-    with engine_in(veth_pair.near) as engine:
-        yield engine
-
-
 def refusal(engine: LocalEngine, folder: Path) -> str:
     """The sentence that CheckAddress and AddExport both give."""
     (told,) = engine.submit(CheckAddress(E91, ("near0",))).result(PATIENCE)

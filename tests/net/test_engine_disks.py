@@ -11,10 +11,9 @@ import pytest
 
 from aoetui.engine.api import StartExport, StopExport
 from aoetui.engine.protocol.wire import SECTOR, AtaError, AtaOp, AtaStatus
-from aoetui.engine.snapshot import ExportSnapshot, ExportState, Severity
+from aoetui.engine.snapshot import ExportState, Severity
 from aoetui.engine.spec import Durability
-from tests.support.engines import E91, PATIENCE, SIZE, add, disk, engine_in, spec
-from tests.support.initiator import Initiator, initiator
+from tests.support.engines import E91, PATIENCE, SIZE, add, disk, spec, the_export
 from tests.support.waiting import wait_until
 
 if TYPE_CHECKING:
@@ -22,30 +21,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from aoetui.engine.local import LocalEngine
-    from tests.support.netns import VethPair
+    from tests.support.initiator import Initiator
 
 LAST = SIZE // SECTOR - 1
 FAILED = AtaStatus.DRDY | AtaStatus.ERR
-
-
-@pytest.fixture
-def near(veth_pair: VethPair) -> Iterator[LocalEngine]:
-    """An engine at the near end."""
-    with engine_in(veth_pair.near) as engine:
-        yield engine
-
-
-@pytest.fixture
-def ini(veth_pair: VethPair) -> Iterator[Initiator]:
-    """An initiator at the far end."""
-    with initiator(veth_pair.far, "far0") as made:
-        yield made
-
-
-def the_export(engine: LocalEngine) -> ExportSnapshot:
-    """The only one."""
-    (export,) = engine.snapshot().exports
-    return export
 
 
 @pytest.mark.parametrize("durability", Durability)

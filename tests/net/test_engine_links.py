@@ -11,8 +11,8 @@ import pytest
 from aoetui.engine.api import AddExport, ChooseInterfaces
 from aoetui.engine.protocol.frames import ConfigArgument
 from aoetui.engine.protocol.wire import SECTOR, AtaOp, AtaStatus
-from aoetui.engine.snapshot import ExportSnapshot, ExportState
-from tests.support.engines import PATIENCE, add, disk, engine_in, spec
+from aoetui.engine.snapshot import ExportState
+from tests.support.engines import PATIENCE, add, disk, engine_in, spec, the_export
 from tests.support.initiator import Initiator, initiator
 from tests.support.netns import join
 from tests.support.waiting import wait_until
@@ -35,15 +35,9 @@ def near(veth_pair: VethPair, tmp_path: Path) -> Iterator[LocalEngine]:
         assert engine._thread.is_alive()
 
 
-def export_of(engine: LocalEngine) -> ExportSnapshot:
-    """The only one."""
-    (export,) = engine.snapshot().exports
-    return export
-
-
 def comes_back(engine: LocalEngine, pair: VethPair) -> None:
     """Wait until it is served, and use it."""
-    wait_until(lambda: export_of(engine).state is ExportState.SERVING, "it is served")
+    wait_until(lambda: the_export(engine).state is ExportState.SERVING, "it is served")
     with initiator(pair.far, "far0") as ini:
         ini.find()
         assert ini.read(3, 1) == (3).to_bytes(4, "big") * (SECTOR // 4)
@@ -54,7 +48,7 @@ def test_a_ring_that_is_made_larger_is_no_absence(near: LocalEngine, veth_pair: 
     before = near._core.ports.require("near0")
     veth_pair.near.set_link("near0", mtu=9000)
     wait_until(lambda: near._core.ports.get("near0") not in (None, before), "it was opened anew")
-    wait_until(lambda: export_of(near).ports[0].sector_count == 17, "it is served")
+    wait_until(lambda: the_export(near).ports[0].sector_count == 17, "it is served")
     served = [event for event in near.events(0) if event.text == "served on near0"]
     assert len(served) == 1
 
@@ -66,7 +60,7 @@ def test_a_link_that_goes_while_its_address_is_asked_for(veth_pair: VethPair, tm
             ini.heard()
             veth_pair.near.delete_link("near0")
             adding.result(PATIENCE)
-        wait_until(lambda: export_of(engine).state is ExportState.WAITING, "it waits")
+        wait_until(lambda: the_export(engine).state is ExportState.WAITING, "it waits")
         join(veth_pair.near, "near0", veth_pair.far, "far0")
         comes_back(engine, veth_pair)
 
@@ -90,8 +84,8 @@ def ports_alive() -> list[str]:
 @pytest.mark.parametrize("mac", ["02:00:00:00:00:01", "02:00:00:00:00:77"])
 def test_a_link_that_is_deleted_and_made_again(near: LocalEngine, veth_pair: VethPair, mac: str) -> None:
     veth_pair.near.delete_link("near0")
-    wait_until(lambda: export_of(near).state is ExportState.WAITING, "it waits")
-    wait_until(lambda: "there is no interface near0" in export_of(near).problem, "it says why")
+    wait_until(lambda: the_export(near).state is ExportState.WAITING, "it waits")
+    wait_until(lambda: "there is no interface near0" in the_export(near).problem, "it says why")
     assert near.snapshot().devices == ()
     join(veth_pair.near, "near0", veth_pair.far, "far0")
     veth_pair.near.set_link("near0", address=mac)
@@ -122,7 +116,7 @@ def test_many_short_interruptions(near: LocalEngine, veth_pair: VethPair) -> Non
 def test_a_link_that_stays_down_takes_no_time(near: LocalEngine, veth_pair: VethPair) -> None:
     """No thread tries again and again: nothing at all happens but the tick."""
     veth_pair.near.set_link("near0", state="down")
-    wait_until(lambda: export_of(near).state is ExportState.WAITING, "it waits")
+    wait_until(lambda: the_export(near).state is ExportState.WAITING, "it waits")
     wait_until(lambda: ports_alive() == [], "its port is closed")
     told = near._ticks + 2
     wait_until(lambda: near._ticks >= told, "its alarms are told")
@@ -133,12 +127,12 @@ def test_a_link_that_stays_down_takes_no_time(near: LocalEngine, veth_pair: Veth
 
 def test_a_carrier_that_is_lost_is_not_served(near: LocalEngine, veth_pair: VethPair) -> None:
     veth_pair.far.set_link("far0", state="down")
-    wait_until(lambda: export_of(near).state is ExportState.WAITING, "it waits")
-    assert "carrier" in export_of(near).problem
+    wait_until(lambda: the_export(near).state is ExportState.WAITING, "it waits")
+    assert "carrier" in the_export(near).problem
     assert near.snapshot().devices == ()
     with initiator(veth_pair.far, "far0") as ini:
         veth_pair.far.set_link("far0", state="up")
-        wait_until(lambda: export_of(near).state is ExportState.SERVING, "it is served")
+        wait_until(lambda: the_export(near).state is ExportState.SERVING, "it is served")
         wait_until(lambda: bool(advertised(ini)), "it is advertised")
 
 
@@ -148,7 +142,7 @@ def test_another_mtu_counts_at_once(near: LocalEngine, veth_pair: VethPair) -> N
         with initiator(veth_pair.far, "far0") as ini:
             veth_pair.near.set_link("near0", mtu=mtu)
             wait_until(lambda: sectors in advertised(ini), f"{sectors} sectors are advertised")  # noqa: B023  # called here
-            wait_until(lambda: export_of(near).ports[0].sector_count == sectors, "they are shown")  # noqa: B023  # called here
+            wait_until(lambda: the_export(near).ports[0].sector_count == sectors, "they are shown")  # noqa: B023  # called here
             ini.find()
             assert len(ini.read(0, sectors)) == sectors * SECTOR
             assert ini.write(0, ini.read(0, sectors)) == AtaStatus.DRDY

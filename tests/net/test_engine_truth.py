@@ -18,38 +18,17 @@ from aoetui.engine.protocol.address import Address
 from aoetui.engine.protocol.header import Header
 from aoetui.engine.protocol.target import ReadBlocks, screen
 from aoetui.engine.protocol.wire import SECTOR, AtaOp, AtaStatus
-from aoetui.engine.snapshot import DeviceState, ExportSnapshot
+from aoetui.engine.snapshot import DeviceState
 from aoetui.engine.spec import Durability
 from tests.net.test_engine_conflicts import needs_vblade, vblade
-from tests.support.engines import E91, PATIENCE, add, disk, engine_in, spec
+from tests.support.engines import E91, PATIENCE, add, disk, spec, the_export
 from tests.support.initiator import Initiator, initiator
 from tests.support.waiting import wait_until
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from tests.support.netns import VethPair
-
-
-@pytest.fixture
-def near(veth_pair: VethPair) -> Iterator[LocalEngine]:
-    """An engine at the near end."""
-    with engine_in(veth_pair.near) as engine:
-        yield engine
-
-
-@pytest.fixture
-def ini(veth_pair: VethPair) -> Iterator[Initiator]:
-    """An initiator at the far end."""
-    with initiator(veth_pair.far, "far0") as made:
-        yield made
-
-
-def export_of(engine: LocalEngine) -> ExportSnapshot:
-    """The only one."""
-    (export,) = engine.snapshot().exports
-    return export
 
 
 @pytest.mark.parametrize("durability", Durability)
@@ -65,11 +44,11 @@ def test_counters_are_what_the_initiator_counts(
     assert ini.ata(AtaOp.FLUSH_EXT).op_or_status == AtaStatus.DRDY
     assert ini.ata(AtaOp.IDENTIFY).op_or_status == AtaStatus.DRDY
     assert ini.ata(AtaOp.READ_EXT, 1 << 20, 1).op_or_status & AtaStatus.ERR
-    counters = export_of(near).counters
+    counters = the_export(near).counters
     assert (counters.reads, counters.read_bytes) == (20, 40 * SECTOR)
     assert (counters.writes, counters.write_bytes) == (10, 10 * SECTOR)
     assert (counters.others, counters.errors) == (4, 1), "find, flush, identify, and the refusal"
-    (one,) = export_of(near).initiators
+    (one,) = the_export(near).initiators
     assert one.counters == counters
 
 
@@ -81,12 +60,12 @@ def test_an_initiator_is_active_for_a_minute(veth_pair: VethPair, ini: Initiator
     try:
         add(engine, spec(disk(tmp_path)))
         ini.find()
-        assert export_of(engine).active_initiators == ()
+        assert the_export(engine).active_initiators == ()
         ini.read(0, 1)
-        assert len(export_of(engine).active_initiators) == 1
+        assert len(the_export(engine).active_initiators) == 1
         ahead = 61.0
-        assert export_of(engine).active_initiators == ()
-        assert len(export_of(engine).initiators) == 1
+        assert the_export(engine).active_initiators == ()
+        assert len(the_export(engine).initiators) == 1
     finally:
         assert engine.stop()
 
@@ -101,8 +80,8 @@ def test_forged_macs_fill_no_memory_and_change_no_total(near: LocalEngine, ini: 
         if number % 64 == 0:  # no more than the ring holds
             assert ini.read(1, 1)
     every = count + (count + 63) // 64
-    wait_until(lambda: export_of(near).counters.reads >= every, "each was answered")
-    export = export_of(near)
+    wait_until(lambda: the_export(near).counters.reads >= every, "each was answered")
+    export = the_export(near)
     assert len(export.initiators) <= MAX_INITIATORS
     assert export.counters.reads == every
     assert veth_mac(ini) in {str(each.mac) for each in export.initiators}, "the one that works all the time is not forgotten"
@@ -203,4 +182,5 @@ def test_requests_over_the_limit_are_dropped_and_the_rest_answered(near: LocalEn
     assert all(isinstance(job.intent, ReadBlocks) for job in jobs)
     export.enqueue(jobs)
     assert export.dropped == 10
-    wait_until(lambda: export_of(near).counters.reads == QUEUE_LIMIT, "the others were answered")
+    assert len([event for event in near.events(0) if "requests are dropped" in event.text]) == 1
+    wait_until(lambda: the_export(near).counters.reads == QUEUE_LIMIT, "the others were answered")

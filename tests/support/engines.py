@@ -53,3 +53,9 @@ def spec(path: Path, **options: Any) -> ExportSpec:  # noqa: ANN401  # the field
 def add(engine: LocalEngine, wanted: ExportSpec, **options: Any) -> ExportSnapshot:  # noqa: ANN401  # the fields of AddExport
     """Add an export and wait until it is served."""
     return engine.submit(AddExport(wanted, **options)).result(PATIENCE)
+
+
+def the_export(engine: LocalEngine) -> ExportSnapshot:
+    """The only one."""
+    (export,) = engine.snapshot().exports
+    return export

@@ -146,3 +146,8 @@ class FakeSan:
     def requests(self, command: Command) -> list[tuple[float, str, Frame]]:
         """Every request of one command that was sent: when, where, what."""
         return [each for each in self.sent if each[2].header.command == command]
+
+
+def twins(**second: object) -> tuple[FakeTarget, FakeTarget]:
+    """Two MACs at one address, equal but for what `second` says."""
+    return FakeTarget(), FakeTarget(mac=mac_of(2), **second)  # type: ignore[arg-type]  # names of FakeTarget's own fields
