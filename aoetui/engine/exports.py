@@ -84,6 +84,7 @@ class Export:
             mask=frozenset(spec.mask),
         )
         self.dropped = 0
+        self._overrun = False
         self._durable = spec.durability is Durability.DURABLE
         self._events = events
         self._clock = clock
@@ -114,12 +115,18 @@ class Export:
                 return None
 
     def enqueue(self, jobs: Sequence[Job]) -> None:
-        """Hand a batch of jobs to the export's thread; what does not fit is dropped and counted."""
+        """Hand a batch of jobs to the export's thread; what does not fit is dropped, counted, and told once a burst."""
         with self._ready:
             room = QUEUE_LIMIT - len(self._queue) if not self._closing else 0
             self._queue.extend(jobs[:room])
-            self.dropped += max(0, len(jobs) - room)
+            dropped = max(0, len(jobs) - room)
+            self.dropped += dropped
+            begins = bool(dropped) and not self._overrun and not self._closing
+            self._overrun = bool(dropped)
             self._ready.notify()
+        if begins:
+            text = f"{self.spec.path} is slower than its initiators: requests are dropped, and initiators repeat them"
+            self._events.add(Severity.WARNING, str(self.spec.address), text)
 
     # ---- in the export's thread
 

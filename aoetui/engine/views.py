@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from aoetui import __version__
 from aoetui.engine.links import notes_for, refusal_for
 from aoetui.engine.protocol.devices import DeviceState, Sameness
+from aoetui.engine.protocol.target import FIRMWARE_VERSION
 from aoetui.engine.protocol.wire import SECTOR
 from aoetui.engine.serving import interfaces_of
 from aoetui.engine.snapshot import (
@@ -145,10 +147,10 @@ def own_device_view(held: Held, shown: ExportSnapshot, foreign: DeviceSnapshot |
         size=shown.size,
         model="aoetui",
         serial=export.serial,
-        firmware="",
+        firmware=__version__,
         config_string=export.facts.config_string,
         buffer_count=held.spec.buffer_count,
-        firmware_version=1,
+        firmware_version=FIRMWARE_VERSION,
         sameness=_sameness(shown, foreign, others),
         paths=others,
         first_seen=now,

@@ -75,7 +75,7 @@ def _fact(name: str, value: Text) -> Text:
 def _facts(device: DeviceSnapshot) -> Iterator[Text]:
     yield _fact("model", plain(device.model or "not told", 40))
     yield _fact("serial", plain(device.serial or "not told", 40))
-    yield _fact("firmware", Text.assemble(plain(device.firmware or "not told", 20), f"   AoE {device.firmware_version}"))
+    yield _fact("firmware", Text.assemble(plain(device.firmware or "not told", 20), f"   AoE {device.firmware_version:#06x}"))
     yield _fact("config", plain(device.config_string, 200) if device.config_string else Text("none"))
     yield _fact("buffers", Text(str(device.buffer_count)))
     yield _fact("paths", Text(_path_words(device)))
