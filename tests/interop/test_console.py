@@ -27,7 +27,7 @@ def leave(console: Tmux) -> None:
     console.press("q")
     console.shows("Leave, and stop serving 1 export?")
     console.press("Right", "Enter")
-    console.shows("Pane is dead (status 0")
+    console.shows("left with 0")
 
 
 @pytest.mark.interop("tmux", "e2fsck", "debugfs")

@@ -16,15 +16,15 @@ if TYPE_CHECKING:
 
 
 class Tmux:
-    """One pane of 80x24 in a namespace, running a command until `close`."""
+    """One pane of 80x24 in a namespace, running a command; when that ends, the pane says `left with N`, its exit code."""
 
     def __init__(self, namespace: Namespace, folder: Path, command: list[str], environment: Mapping[str, str]) -> None:
         self._socket = str(folder / "tmux")
         self._namespace = namespace
-        self._tmux("-f", "/dev/null", "new-session", "-d", "-x", "80", "-y", "24", "sh")
-        self._tmux("set-option", "-g", "remain-on-exit", "on")
         variables = [f"{name}={value}" for name, value in environment.items() if name != "TERM"]
-        self._tmux("respawn-pane", "-k", "exec env " + shlex.join([*variables, *command]))
+        # Said by a shell, for tmux itself may miss the end of a pane's process.
+        line = f"env {shlex.join([*variables, *command])}; echo left with $?; exec sleep infinity"
+        self._tmux("-f", "/dev/null", "new-session", "-d", "-x", "80", "-y", "24", line)
 
     def __enter__(self) -> Self:
         return self
