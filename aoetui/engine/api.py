@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
     from pathlib import Path
 
-    from aoetui.engine.protocol.address import Address
+    from aoetui.engine.protocol.address import Address, Mac
     from aoetui.engine.snapshot import EngineSnapshot, Event
     from aoetui.engine.spec import ExportSpec, NewFile
 
@@ -100,6 +100,30 @@ class DeleteExport(Command[None]):
     """Stop the export and remove it from the config. Its backing is left as it is."""
 
     address: Address
+
+
+@dataclass(frozen=True, slots=True)
+class SetConfigString(Command[None]):
+    """Set the config string of an open export of ours, at most 1024 bytes. Initiators are answered meanwhile."""
+
+    address: Address
+    string: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class SetMask(Command[None]):
+    """Set the mask list of an open export of ours: the only initiators it answers. Empty: it answers all."""
+
+    address: Address
+    macs: tuple[Mac, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SetReservation(Command[None]):
+    """Reserve an open export of ours for these initiators. Empty: release it."""
+
+    address: Address
+    macs: tuple[Mac, ...]
 
 
 @dataclass(frozen=True, slots=True)

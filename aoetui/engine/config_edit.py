@@ -54,9 +54,15 @@ def with_interfaces(text: str, names: tuple[str, ...]) -> str:
 def _values(spec: ExportSpec) -> dict[str, Value]:
     """As TOML writes them, in the order of EXPORT_KEYS."""
     found: dict[str, Value] = {"shelf": spec.address.shelf, "slot": spec.address.slot, "path": str(spec.path)}
-    found |= {"interfaces": list(spec.interfaces), "read_only": spec.read_only, "durability": spec.durability.value}
+    found |= {
+        "interfaces": list(spec.interfaces),
+        "vlan": spec.vlan,
+        "read_only": spec.read_only,
+        "durability": spec.durability.value,
+    }
     found |= {"direct": spec.direct, "offset": spec.offset, "length": spec.length, "buffer_count": spec.buffer_count}
-    found |= {"mask": [str(mac) for mac in spec.mask], "serial": spec.serial, "label": spec.label, "enabled": spec.enabled}
+    found |= {"accept": list(spec.accept) or None, "deny": list(spec.deny) or None}
+    found |= {"serial": spec.serial, "label": spec.label, "enabled": spec.enabled}
     return {key: found[key] for key in EXPORT_KEYS}
 
 

@@ -6,23 +6,26 @@ import difflib
 import os
 import re
 import tomllib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from aoetui.engine.acl import UnknownWordError, members
 from aoetui.engine.api import EngineError
 from aoetui.engine.config_text import Layout, Section, lay_out
-from aoetui.engine.config_values import EXPORT_KEYS, READERS, BadValueError, names
+from aoetui.engine.config_values import EXPORT_KEYS, READERS, BadValueError, access_list, names
 from aoetui.engine.protocol.address import Address
 from aoetui.engine.spec import ExportSpec
 from aoetui.engine.window import windows_meet
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
     from pathlib import Path
+
+    from aoetui.engine.protocol.address import Mac
 
 _LINE = re.compile(r"\(at line (\d+), column \d+\)$")
 _REQUIRED = ("shelf", "slot", "path", "interfaces")
-_TOP = ("engine", "export")
+_TOP = ("engine", "acl", "export")
 _ENGINE = ("interfaces",)
 
 
@@ -38,6 +41,8 @@ class Config:
     """`[engine] interfaces`; None if it is not set."""
     exports: tuple[ExportSpec, ...]
     """In the file's order."""
+    groups: Mapping[str, frozenset[Mac]] = field(default_factory=dict)
+    """`[acl]`: named groups of MACs."""
 
 
 def read_config(text: str, file: Path) -> Config:
@@ -46,10 +51,12 @@ def read_config(text: str, file: Path) -> Config:
     layout = lay_out(text)
     _refuse_unknown(data, _TOP, layout.top, 1, file)
     interfaces = _read_engine(data["engine"], layout, file) if "engine" in data else None
+    groups = _read_groups(data.get("acl", {}), layout, file)
     exports = _read_exports(data.get("export", []), layout, file)
+    _refuse_unknown_words(exports, groups, layout, file)
     _refuse_duplicates(exports, layout, file)
     _refuse_shared_backing(exports, layout, file)
-    return Config(interfaces, exports)
+    return Config(interfaces, exports, groups)
 
 
 def same_backing(one: Path, other: Path) -> bool:
@@ -97,6 +104,32 @@ def _read_engine(table: object, layout: Layout, file: Path) -> tuple[str, ...] |
         return names(table["interfaces"])
     except BadValueError as error:
         raise _wrong(file, lines.get("interfaces", line), f"interfaces {error}") from error
+
+
+def _read_groups(table: object, layout: Layout, file: Path) -> dict[str, frozenset[Mac]]:
+    """A group may hold groups that stand above it."""
+    line = layout.top.get("acl", 1)
+    if not isinstance(table, dict):
+        raise _wrong(file, line, "acl must be a table of its own: write [acl], and a line for each group below")
+    lines = _lines(layout.acl)
+    groups: dict[str, frozenset[Mac]] = {}
+    for name, value in table.items():
+        try:
+            groups[name] = members(access_list(value), groups)
+        except (BadValueError, UnknownWordError) as error:
+            raise _wrong(file, lines.get(name, line), f"the group {name} {error}") from error
+    return groups
+
+
+def _refuse_unknown_words(
+    exports: tuple[ExportSpec, ...], groups: Mapping[str, frozenset[Mac]], layout: Layout, file: Path
+) -> None:
+    for spec, section in zip(exports, layout.exports, strict=True):
+        for name, words in (("accept", spec.accept), ("deny", spec.deny)):
+            try:
+                members(words, groups)
+            except UnknownWordError as error:
+                raise _wrong(file, _lines(section).get(name, section.line), f"{name} {error}") from error
 
 
 def _read_exports(tables: object, layout: Layout, file: Path) -> tuple[ExportSpec, ...]:

@@ -45,11 +45,12 @@ class Section:
 
 @dataclass(slots=True)
 class Layout:
-    """A file: its top-level names, and the sections of `engine` and of each `export` in order."""
+    """A file: its top-level names, and the sections of `engine`, of `acl` and of each `export` in order."""
 
     top: dict[str, int] = field(default_factory=dict)
     """Line on which each top-level name is first used."""
     engine: Section | None = None
+    acl: Section | None = None
     exports: list[Section] = field(default_factory=list)
 
 
@@ -82,6 +83,8 @@ def _read_header(text: str, at: int, layout: Layout, section: Section | None) ->
         layout.exports.append(found)
     elif names[0] == "engine":
         layout.engine = found
+    elif names[0] == "acl":
+        layout.acl = found
     return found, end
 
 

@@ -6,7 +6,6 @@ from dataclasses import MISSING, fields
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from aoetui.engine.protocol.address import Mac
 from aoetui.engine.spec import Durability, ExportSpec
 from aoetui.engine.state import MAX_SERIAL
 
@@ -56,13 +55,13 @@ def names(value: object) -> tuple[str, ...]:
     return tuple(value)
 
 
-def _macs(value: object) -> tuple[Mac, ...]:
-    if not isinstance(value, list) or not all(isinstance(mac, str) for mac in value):
-        raise BadValueError(f'must be a list of MACs, not {_shown(value)}: write ["52:54:00:a0:e0:01"]')
-    try:
-        return tuple(Mac.parse(mac) for mac in value)
-    except ValueError as error:
-        raise BadValueError(f"holds something else: {error}") from error
+def access_list(value: object) -> tuple[str, ...]:
+    """MACs, groups of `[acl]`, names of /etc/ethers. Raises BadValueError, also for an empty list: it would let nobody in."""
+    if not isinstance(value, list) or not all(isinstance(word, str) and word.strip() and word.isprintable() for word in value):
+        raise BadValueError(f'must be a list of MACs and names, not {_shown(value)}: write ["52:54:00:a0:e0:01", "webservers"]')
+    if not value:
+        raise BadValueError("is empty, and would mean nobody: name an initiator, or remove the key to mean everybody")
+    return tuple(value)
 
 
 def _durability(value: object) -> Durability:
@@ -90,13 +89,15 @@ READERS: dict[str, Callable[[object], object]] = {
     "slot": _integer,
     "path": _path,
     "interfaces": names,
+    "vlan": _integer,
     "read_only": _boolean,
     "durability": _durability,
     "direct": _boolean,
     "offset": _integer,
     "length": _integer,
     "buffer_count": _integer,
-    "mask": _macs,
+    "accept": access_list,
+    "deny": access_list,
     "serial": _serial,
     "label": _text,
     "enabled": _boolean,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+from aoetui.engine.acl import AccessLists
 from aoetui.engine.api import EngineError
 from aoetui.engine.conflicts import EndingError
 from aoetui.engine.events import EventLog
@@ -45,7 +46,8 @@ class Core:
         self.links = links
         self.interfaces: tuple[str, ...] | None = None
         """Chosen for the scanner; None if nobody has chosen."""
-        self.serving = Serving(state, self.events, clock)
+        self.acl = AccessLists()
+        self.serving = Serving(state, self.acl, self.events, clock)
         self.ports = Ports(open_wire, self, on_change, self._port_lost)
         self.scanner = Scanner(self.ports, clock, self._found)
         self.meters: dict[str, LinkMeter] = {}

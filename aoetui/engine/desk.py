@@ -10,9 +10,12 @@ from aoetui.engine import backing, conflicts
 from aoetui.engine.api import EngineError
 from aoetui.engine.links import refusal_for
 from aoetui.engine.snapshot import Severity
+from aoetui.engine.state_edits import edited
 
 if TYPE_CHECKING:
-    from aoetui.engine.api import AddExport, CheckAddress, StartExport
+    from concurrent.futures import Future
+
+    from aoetui.engine.api import AddExport, CheckAddress, SetConfigString, SetMask, SetReservation, StartExport
     from aoetui.engine.config import ConfigFile
     from aoetui.engine.core import Core
     from aoetui.engine.protocol.address import Address
@@ -36,6 +39,7 @@ class Desk:
             return
         loaded = self._config.load()
         self._core.interfaces = loaded.interfaces
+        self._core.acl.groups = loaded.groups
         for spec in loaded.exports:
             held = self._core.serving.hold(spec)
             if spec.enabled:
@@ -105,6 +109,13 @@ class Desk:
         self._core.serving.forget(address)
         self._core.close(held)
         self._core.events.add(Severity.INFO, str(address), f"deleted; {held.spec.path} is left as it is")
+
+    def set_state(self, command: SetConfigString | SetMask | SetReservation, future: Future[None]) -> None:
+        """Change config string, mask list or reservation; the export's own thread does it in its turn."""
+        export = self._find(command.address).export
+        if export is None:
+            raise EngineError(f"{command.address} is not open: start it, then change it", field="address")
+        export.edit(lambda facts: edited(command, facts), future)
 
     def choose(self, interfaces: tuple[str, ...]) -> None:
         """Scan on these interfaces."""

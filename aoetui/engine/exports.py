@@ -1,8 +1,8 @@
 """One export at work: its target machine's facts, its backing, its counters, and the thread in which its disk is waited for.
 
-A port's thread brings requests (`take`), and gets back at once what needs no disk. Reads, writes and flushes go to the export's
-own thread, in order of arrival; the replies of a batch leave together, and where writes are answered only from stable storage,
-one fdatasync serves the whole batch.
+A port's thread brings requests (`take`), and gets back at once what needs no disk. Reads, writes, flushes and changes of the
+export's state go to the export's own thread, in order of arrival; the replies of a batch leave together, and where writes are
+answered only from stable storage, one fdatasync serves the whole batch.
 """
 
 from __future__ import annotations
@@ -10,88 +10,100 @@ from __future__ import annotations
 import logging
 import threading
 from collections import deque
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from aoetui.engine.admission import Admission
+from aoetui.engine.api import EngineError
 from aoetui.engine.disk_trouble import DiskTrouble
-from aoetui.engine.initiators import InitiatorRecord, Initiators
-from aoetui.engine.protocol import target
+from aoetui.engine.initiators import Initiators
+from aoetui.engine.jobs import Edit, Job
+from aoetui.engine.latency import Latencies
+from aoetui.engine.protocol import changes, replies, target
 from aoetui.engine.protocol.ata import identify_page
-from aoetui.engine.protocol.target import ExportFacts, Flush, ReadBlocks, Reply, Silence, WriteBlocks
+from aoetui.engine.protocol.changes import EditMask, SetConfig, SetReservation
+from aoetui.engine.protocol.facts import ExportFacts
+from aoetui.engine.protocol.repeats import Repeats
+from aoetui.engine.protocol.replies import Flush, ReadBlocks, Reply, WriteBlocks
+from aoetui.engine.protocol.silence import Silence
 from aoetui.engine.protocol.wire import SECTOR, AtaError
+from aoetui.engine.refusals import Refusals
 from aoetui.engine.snapshot import Severity
 from aoetui.engine.spec import Durability
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
+    from concurrent.futures import Future
 
     from aoetui.engine.backing import Backing
     from aoetui.engine.clock import Clock
     from aoetui.engine.events import EventLog
+    from aoetui.engine.memory import MemoryBudget
     from aoetui.engine.ports import Port
-    from aoetui.engine.protocol.frames import Header
+    from aoetui.engine.protocol.changes import Change
+    from aoetui.engine.protocol.facts import AccessPolicy, TargetState
+    from aoetui.engine.protocol.header import Header
     from aoetui.engine.spec import ExportSpec
+    from aoetui.engine.state import KeptState
 
-QUEUE_LIMIT = 4096
-"""Requests that may wait for one disk. Beyond it they are dropped and counted: initiators ask again."""
 BATCH = 64
+_SHUT_OUT = frozenset({Silence.DENIED, Silence.NOT_ACCEPTED, Silence.MASKED})
 _log = logging.getLogger(__name__)
-
-
-Intent = ReadBlocks | WriteBlocks | Flush
-
-
-@dataclass(frozen=True, slots=True)
-class Job:
-    """A request that waits for the disk, and the way its reply goes."""
-
-    port: Port
-    intent: Intent
-    initiator: InitiatorRecord
 
 
 @dataclass(slots=True)
 class _Batch:
-    """What a batch has come to: replies ready now, and those that wait for the flush."""
+    """What a batch has come to: replies ready now, and the jobs that wait for the flush."""
 
-    ready: list[tuple[Port, bytes]] = field(default_factory=list)
+    ready: list[tuple[Job, bytes]] = field(default_factory=list)
     unflushed: list[Job] = field(default_factory=list)
 
 
 class Export:
     """One open export. It owns `backing` from now on and closes it."""
 
-    def __init__(self, spec: ExportSpec, backing: Backing, serial: str, *, events: EventLog, clock: Clock, firmware: str) -> None:
+    def __init__(
+        self,
+        spec: ExportSpec,
+        backing: Backing,
+        kept: KeptState,
+        policy: AccessPolicy,
+        *,
+        memory: MemoryBudget,
+        events: EventLog,
+        clock: Clock,
+        firmware: str,
+    ) -> None:
         self.spec = spec
         self.backing = backing
-        self.serial = serial
+        self.serial = spec.serial or kept.serial
         self.fault = ""
         """Why writes are refused: a flush failed, so what the page cache held may be lost."""
         self.lost = ""
         """What the last flush, at the end, could not save."""
+        self._kept = kept
+        self._firmware = firmware
+        self._facts_lock = threading.Lock()
         self.facts = ExportFacts(
             address=spec.address,
             sectors=backing.sectors,
-            identify=identify_page(
-                sectors=backing.sectors,
-                serial=serial,
-                firmware=firmware,
-                write_cache=spec.durability is Durability.CACHED,
-            ),
+            identify=self._identify(backing.sectors),
             read_only=spec.read_only,
             buffer_count=spec.buffer_count,
-            config_string=b"",
-            mask=frozenset(spec.mask),
-        )
-        self.dropped = 0
-        self._overrun = False
+            policy=policy,
+        ).with_state(kept.state)
         self._durable = spec.durability is Durability.DURABLE
         self._events = events
         self._clock = clock
-        self.initiators = Initiators(clock)
+        self.initiators = Initiators()
+        self.refusals = Refusals(clock)
         self.trouble = DiskTrouble(spec.path, clock)
-        self._queue: deque[Job] = deque()
+        self.read_latencies = Latencies()
+        self.write_latencies = Latencies()
+        self._repeats = Repeats()
+        self._queue: deque[Job | Edit] = deque()
         self._ready = threading.Condition()
+        self._admission = Admission(spec, memory, events)
         self._closing = False
         self._thread = threading.Thread(target=self._run, name=f"export-{spec.address}", daemon=True)
 
@@ -101,32 +113,59 @@ class Export:
 
     # ---- in a port's thread
 
-    def take(self, header: Header, frame: bytes, port: Port, jobs: list[Job]) -> bytes | None:
-        """Answer one request: a reply to send now, or a job added to `jobs`, or silence."""
-        answer = target.answer(header, memoryview(frame), self.facts, port.facts)
+    def take(self, header: Header, frame: bytes, port: Port, jobs: list[Job], now: float) -> bytes | Silence | None:
+        """Answer one request that came `now`: a reply to send at once, or a job added to `jobs`, or silence."""
+        facts = self.facts
+        answer = target.answer(header, memoryview(frame), facts, port.facts)
         match answer:
             case Silence():
-                return None
+                if answer in _SHUT_OUT:
+                    self.refusals.note(header.source, port.interface, answer)
+                return answer
             case Reply():
-                self.initiators.replied(self.initiators.find(header.source, port.interface), error=answer.error)
+                record = self.initiators.find(header.source, port.interface, now)
+                self.initiators.replied(record, error=answer.error)
                 return answer.frame
-            case ReadBlocks() | WriteBlocks() | Flush():
-                jobs.append(Job(port, answer, self.initiators.find(header.source, port.interface)))
+            case ReadBlocks() | WriteBlocks() | Flush() | SetConfig() | EditMask() | SetReservation():
+                record = self.initiators.find(header.source, port.interface, now)
+                jobs.append(Job(port, answer, record, now, facts.state))
                 return None
 
     def enqueue(self, jobs: Sequence[Job]) -> None:
-        """Hand a batch of jobs to the export's thread; what does not fit is dropped, counted, and told once a burst."""
+        """Hand a batch of jobs to the export's thread; what is beyond the buffer count or the memory is dropped and counted."""
         with self._ready:
-            room = QUEUE_LIMIT - len(self._queue) if not self._closing else 0
-            self._queue.extend(jobs[:room])
-            dropped = max(0, len(jobs) - room)
-            self.dropped += dropped
-            begins = bool(dropped) and not self._overrun and not self._closing
-            self._overrun = bool(dropped)
+            if not self._closing:
+                self._queue.extend(self._admission.admit(jobs))
             self._ready.notify()
-        if begins:
-            text = f"{self.spec.path} is slower than its initiators: requests are dropped, and initiators repeat them"
-            self._events.add(Severity.WARNING, str(self.spec.address), text)
+
+    # ---- in the engine's thread
+
+    def edit(self, act: Callable[[ExportFacts], TargetState], future: Future[None]) -> None:
+        """Change the export's state in its turn: `act` makes the new one of the facts of then, or raises EngineError."""
+        with self._ready:
+            if not self._closing:
+                self._queue.append(Edit(act, future))
+                self._ready.notify()
+                return
+        future.set_exception(EngineError(f"{self.spec.address} is being stopped: start it, then change it"))
+
+    def fits(self, frame_limit: int) -> None:
+        """Say how many bytes a frame may have on each of the export's interfaces."""
+        if frame_limit != self.facts.frame_limit:
+            self._change_facts(lambda facts: replace(facts, frame_limit=frame_limit))
+
+    def resized(self, sectors: int) -> None:
+        """The backing serves another number of sectors from now on."""
+        page = self._identify(sectors)
+        self._change_facts(lambda facts: replace(facts, sectors=sectors, identify=page))
+
+    def _change_facts(self, change: Callable[[ExportFacts], ExportFacts]) -> None:
+        with self._facts_lock:
+            self.facts = change(self.facts)
+
+    def _identify(self, sectors: int) -> bytes:
+        cached = self.spec.durability is Durability.CACHED
+        return identify_page(sectors=sectors, serial=self.serial, firmware=self._firmware, write_cache=cached)
 
     # ---- in the export's thread
 
@@ -137,12 +176,15 @@ class Export:
                     self._ready.wait()
                 if not self._queue:
                     break
-                jobs = [self._queue.popleft() for _ in range(min(BATCH, len(self._queue)))]
+                taken = [self._queue.popleft() for _ in range(min(BATCH, len(self._queue)))]
             try:
-                self._serve(jobs)
+                self._serve(taken)
             except Exception:  # noqa: BLE001 - the thread's edge: one bad batch must not end the service of an export
                 _log.exception("a batch of requests to %s was dropped", self.spec.address)
                 self._events.add(Severity.ALARM, str(self.spec.address), "an internal error dropped requests: see the log file")
+            finally:
+                with self._ready:
+                    self._admission.release([job for job in taken if isinstance(job, Job)])
         self._finish()
 
     def _finish(self) -> None:
@@ -156,48 +198,79 @@ class Export:
             self._events.add(Severity.ALARM, str(self.spec.address), self.lost)
         self.backing.close()
 
-    def _serve(self, jobs: list[Job]) -> None:
+    def _serve(self, taken: list[Job | Edit]) -> None:
         batch = _Batch()
-        for job in jobs:
-            match job.intent:
-                case ReadBlocks():
-                    batch.ready.append((job.port, self._read(job, job.intent)))
-                case WriteBlocks():
-                    self._write(job, job.intent, batch)
-                case Flush():
-                    batch.unflushed.append(job)
-        _send(batch.ready)
+        for job in taken:
+            if isinstance(job, Edit):
+                self._edit(job)
+            elif job.state is self.facts.state or self._still_may(job, batch):
+                self._carry_out(job, batch)
+        self._send(batch.ready)
         if batch.unflushed:
-            _send(self._flushed(batch.unflushed))
+            self._send(self._flushed(batch.unflushed))
+
+    def _still_may(self, job: Job, batch: _Batch) -> bool:
+        """Whether the initiator may still do what it asked for before the mask list or the reservation changed."""
+        mac, facts = job.initiator.mac, self.facts
+        silence = target.shut_out(mac, facts)
+        if silence is not None:
+            self.refusals.note(mac, job.port.interface, silence)
+            return False
+        match job.intent:
+            case (ReadBlocks() | WriteBlocks() | Flush()) as intent if target.reserved(mac, facts):
+                self.initiators.replied(job.initiator, error=True)
+                batch.ready.append((job, replies.reserved_reply(intent)))
+                return False
+            case _:
+                return True
+
+    def _carry_out(self, job: Job, batch: _Batch) -> None:
+        match job.intent:
+            case ReadBlocks():
+                batch.ready.append((job, self._read(job, job.intent)))
+            case WriteBlocks():
+                self._write(job, job.intent, batch)
+            case Flush():
+                batch.unflushed.append(job)
+            case SetConfig() | EditMask() | SetReservation():
+                batch.ready.append((job, self._change(job, job.intent)))
 
     def _read(self, job: Job, intent: ReadBlocks) -> bytes:
-        job.initiator.last_io = self._clock.monotonic()
+        job.initiator.last_io = job.arrived
+        if job.initiator.asked.is_retransmission(intent, job.arrived, write=False):
+            self.initiators.was_repeated(job.initiator)
         try:
             data = self.backing.read(intent.lba, intent.count)
         except OSError as error:
             self.trouble.failed("reading", error)
-            return self._failed(job)
+            return self._failed(job, intent)
         self.trouble.succeeded("reading")
         self.initiators.was_read(job.initiator, intent.count * SECTOR)
-        return target.read_reply(intent, data)
+        return replies.read_reply(intent, data)
 
     def _write(self, job: Job, intent: WriteBlocks, batch: _Batch) -> None:
-        job.initiator.last_io = self._clock.monotonic()
+        job.initiator.last_io = job.arrived
         if self.fault:
-            batch.ready.append((job.port, self._failed(job)))
+            batch.ready.append((job, self._failed(job, intent)))
+            return
+        repeat = self._repeats.is_repeat(intent, job.arrived)
+        if job.initiator.asked.is_retransmission(intent, job.arrived, write=True) or repeat:
+            self.initiators.was_repeated(job.initiator)
+        if repeat:
+            batch.ready.append((job, replies.write_reply(intent)))
             return
         try:
             self.backing.write(intent.lba, intent.data)
         except OSError as error:
             self.trouble.failed("writing", error)
-            batch.ready.append((job.port, self._failed(job)))
+            batch.ready.append((job, self._failed(job, intent)))
             return
         if self._durable:
             batch.unflushed.append(job)
         else:
-            batch.ready.append((job.port, self._done(job)))
+            batch.ready.append((job, self._done(job)))
 
-    def _flushed(self, waiting: list[Job]) -> list[tuple[Port, bytes]]:
+    def _flushed(self, waiting: list[Job]) -> list[tuple[Job, bytes]]:
         try:
             if not self.fault:
                 self.backing.flush()
@@ -208,25 +281,88 @@ class Export:
                 " Check the disk, then stop and start the export"
             )
             _log.error("%s", self.fault)
-        answer = self._failed if self.fault else self._done
-        return [(job.port, answer(job)) for job in waiting]
+        return [(job, self._done(job)) for job in waiting]
 
     def _done(self, job: Job) -> bytes:
-        """Count a write or flush that is all it was asked to be, and make its reply."""
+        """Count a write or flush that is all it was asked to be, unless the flush failed, and make its reply."""
         match job.intent:
-            case WriteBlocks():
+            case WriteBlocks() | Flush() as intent if self.fault:
+                return self._failed(job, intent)
+            case WriteBlocks() as intent:
+                self._repeats.executed(intent, self._clock.monotonic())
                 self.trouble.succeeded("writing")
-                self.initiators.was_written(job.initiator, job.intent.count * SECTOR)
-                return target.write_reply(job.intent)
-            case Flush():
+                self.initiators.was_written(job.initiator, intent.count * SECTOR)
+                return replies.write_reply(intent)
+            case Flush() as intent:
                 self.initiators.replied(job.initiator, error=False)
-                return target.flush_reply(job.intent)
-            case ReadBlocks():
-                raise TypeError("a read is answered with its data")
+                return replies.flush_reply(intent)
+            case _:
+                raise TypeError("only writes and flushes wait for the flush")
 
-    def _failed(self, job: Job) -> bytes:
+    def _failed(self, job: Job, intent: ReadBlocks | WriteBlocks | Flush) -> bytes:
         self.initiators.was_failed(job.initiator)
-        return target.failed_reply(job.intent, AtaError.UNC)
+        return replies.failed_reply(intent, AtaError.UNC)
+
+    def _change(self, job: Job, change: Change) -> bytes:
+        """Change the export's state as an initiator asked, and tell of it."""
+        before = self.facts.state
+        made = changes.carry_out(change, self.facts)
+        reply = made.reply
+        if made.state != before:
+            try:
+                self._become(made.state)
+            except EngineError as error:
+                self._events.add(Severity.WARNING, str(self.spec.address), f"{job.initiator.mac} changed nothing: {error}")
+                reply = changes.not_kept(change, self.facts)
+            else:
+                self._tell(before, f"{job.initiator.mac} on {job.port.interface}")
+        self.initiators.replied(job.initiator, error=reply.error)
+        return reply.frame
+
+    def _edit(self, edit: Edit) -> None:
+        before = self.facts.state
+        try:
+            self._become(edit.act(self.facts))
+        except EngineError as error:
+            edit.future.set_exception(error)
+        else:
+            self._tell(before, "this console")
+            edit.future.set_result(None)
+
+    def _become(self, state: TargetState) -> None:
+        """Keep a new state, then answer by it. Raises EngineError; then the old one stands."""
+        if state != self.facts.state:
+            self._kept.keep(state)
+            self._change_facts(lambda facts: facts.with_state(state))
+
+    def _tell(self, before: TargetState, who: str) -> None:
+        """Say what was changed, and by whom: a mask list or a reservation shuts others out."""
+        after = self.facts.state
+        for name in ("config string", "mask list", "reservation"):
+            if _part(before, name) != _part(after, name):
+                what = _part(after, name)
+                text = f"{name} {f'set to {what}' if what else 'cleared'} by {who}"
+                self._events.add(Severity.INFO, str(self.spec.address), text)
+
+    def _send(self, done: list[tuple[Job, bytes]]) -> None:
+        by_port: dict[Port, list[bytes]] = {}
+        for job, reply in done:
+            by_port.setdefault(job.port, []).append(reply)
+        for port, frames in by_port.items():
+            port.send(frames)
+        self._time([job for job, _ in done])
+
+    def _time(self, jobs: list[Job]) -> None:
+        now = self._clock.monotonic()
+        for job in jobs:
+            match job.intent:
+                case ReadBlocks():
+                    self.read_latencies.add(now - job.arrived)
+                case WriteBlocks():
+                    self.write_latencies.add(now - job.arrived)
+                case _:
+                    continue
+            job.initiator.latencies.add(now - job.arrived)
 
     # ---- the end
 
@@ -243,9 +379,12 @@ class Export:
         return not self._thread.is_alive()
 
 
-def _send(replies: list[tuple[Port, bytes]]) -> None:
-    by_port: dict[Port, list[bytes]] = {}
-    for port, reply in replies:
-        by_port.setdefault(port, []).append(reply)
-    for port, frames in by_port.items():
-        port.send(frames)
+def _part(state: TargetState, name: str) -> str:
+    """One part of a state as text. A config string comes from the wire: it is shown as plain text only."""
+    match name:
+        case "config string":
+            return repr(state.config_string)[1:] if state.config_string else ""
+        case "mask list":
+            return ", ".join(str(mac) for mac in state.mask)
+        case _:
+            return ", ".join(str(mac) for mac in state.reservation)

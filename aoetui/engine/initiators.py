@@ -6,10 +6,11 @@ import threading
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from aoetui.engine.latency import Latencies
+from aoetui.engine.protocol.repeats import Retransmissions
 from aoetui.engine.snapshot import Counters
 
 if TYPE_CHECKING:
-    from aoetui.engine.clock import Clock
     from aoetui.engine.protocol.address import Mac
 
 MAX_INITIATORS = 1024
@@ -28,10 +29,20 @@ class Tally:
     read_bytes: int = 0
     write_bytes: int = 0
     failed: int = 0
+    retransmits: int = 0
+    """Guessed: requests that look asked for the second time, and writes that certainly were."""
 
     def counters(self) -> Counters:
         """The figures of now."""
-        return Counters(self.reads, self.writes, self.others, self.read_bytes, self.write_bytes, self.refused + self.failed)
+        return Counters(
+            self.reads,
+            self.writes,
+            self.others,
+            self.read_bytes,
+            self.write_bytes,
+            errors=self.refused + self.failed,
+            retransmits=self.retransmits,
+        )
 
 
 @dataclass(slots=True)
@@ -43,6 +54,14 @@ class InitiatorRecord:
     first_seen: float
     last_io: float | None = None
     tally: Tally = field(default_factory=Tally)
+    last_seen: float = 0.0
+    """The last request that it was answered to, or that waits for the disk."""
+    under_way: int = 0
+    """Requests that wait for the disk; under the export's lock."""
+    dropped: int = 0
+    """Requests beyond the buffer count or the engine's memory; under the export's lock."""
+    latencies: Latencies = field(default_factory=Latencies)
+    asked: Retransmissions = field(default_factory=Retransmissions)
 
     @property
     def last_used(self) -> float:
@@ -53,8 +72,7 @@ class InitiatorRecord:
 class Initiators:
     """The initiators of one export, at most MAX_INITIATORS, and the totals over all that ever were."""
 
-    def __init__(self, clock: Clock) -> None:
-        self._clock = clock
+    def __init__(self) -> None:
         self._lock = threading.Lock()
         self._records: dict[tuple[bytes, str], InitiatorRecord] = {}
         self._total = Tally()
@@ -67,18 +85,21 @@ class Initiators:
         """What was answered to all of them; any thread."""
         return self._total.counters()
 
-    def find(self, mac: Mac, interface: str) -> InitiatorRecord:
-        """The record of an initiator, made if need be; any thread."""
+    def find(self, mac: Mac, interface: str, now: float) -> InitiatorRecord:
+        """The record of an initiator that was seen `now`, made if need be; any thread."""
         record = self._records.get((mac.raw, interface))
-        return self._make(mac, interface) if record is None else record
+        if record is None:
+            record = self._make(mac, interface, now)
+        record.last_seen = now
+        return record
 
-    def _make(self, mac: Mac, interface: str) -> InitiatorRecord:
+    def _make(self, mac: Mac, interface: str, now: float) -> InitiatorRecord:
         with self._lock:
             if len(self._records) >= MAX_INITIATORS:
                 idle_longest = sorted(self._records.items(), key=lambda item: item[1].last_used)
                 for key, _ in idle_longest[:FORGOTTEN_AT_ONCE]:
                     del self._records[key]
-            made = InitiatorRecord(mac, interface, self._clock.monotonic())
+            made = InitiatorRecord(mac, interface, now)
             return self._records.setdefault((mac.raw, interface), made)
 
     def replied(self, record: InitiatorRecord, *, error: bool) -> None:
@@ -99,6 +120,11 @@ class Initiators:
         for tally in (record.tally, self._total):
             tally.writes += 1
             tally.write_bytes += size
+
+    def was_repeated(self, record: InitiatorRecord) -> None:
+        """Count a request that was asked for before; the export's thread."""
+        for tally in (record.tally, self._total):
+            tally.retransmits += 1
 
     def was_failed(self, record: InitiatorRecord) -> None:
         """Count a request that the disk failed; the export's thread."""

@@ -23,6 +23,9 @@ from aoetui.engine.api import (
     EngineError,
     InspectBacking,
     ListBlockDevices,
+    SetConfigString,
+    SetMask,
+    SetReservation,
     StartExport,
     StopExport,
     Watch,
@@ -31,6 +34,7 @@ from aoetui.engine.clock import Clock
 from aoetui.engine.conflicts import EndingError
 from aoetui.engine.core import Core
 from aoetui.engine.desk import Desk
+from aoetui.engine.latency import add_counts, latency_of
 from aoetui.engine.links import LinkWatcher
 from aoetui.engine.packet import PacketSocket
 from aoetui.engine.snapshot import DeviceSnapshot, EngineSnapshot, ExportSnapshot, LinkSnapshot, Severity
@@ -150,6 +154,7 @@ class LocalEngine:
             devices=devices,
             links=links,
             rates=add_rates([export.rates for export in exports]),
+            latency=latency_of(add_counts(each.latency.recent for each in held)),
             alarms=alarms_of(exports, devices, links, [(name, why) for name, why in missing if why]),
             last_event=core.events.last,
         )
@@ -164,7 +169,10 @@ class LocalEngine:
         if isinstance(command, InspectBacking | ListBlockDevices):
             self._look(command, future)
             return future
-        self._work.put(_Work(lambda: self._carry_out(lambda: self._do(command), future), future))
+        if isinstance(command, SetConfigString | SetMask | SetReservation):
+            self._work.put(_Work(lambda: self._set_state(command, future), future))
+        else:
+            self._work.put(_Work(lambda: self._carry_out(lambda: self._do(command), future), future))
         if self._stopping.is_set():
             self._refuse_the_rest()
         return future
@@ -247,6 +255,15 @@ class LocalEngine:
         except Exception as error:  # noqa: BLE001 - whoever waits for the future must hear of it
             _log.exception("a command failed")
             future.set_exception(EngineError(f"an internal error ({error}): see the log file"))
+
+    def _set_state(self, command: SetConfigString | SetMask | SetReservation, future: Future[Any]) -> None:
+        """The export's thread sets the future: its disk may be slow, and the engine does not wait for it."""
+        if not future.set_running_or_notify_cancel():
+            return
+        try:
+            self._desk.set_state(command, future)
+        except EngineError as error:
+            future.set_exception(error)
 
     def _do(self, command: Command[Any]) -> object:
         match command:

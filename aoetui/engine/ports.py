@@ -5,18 +5,20 @@ from __future__ import annotations
 import logging
 import os
 import threading
+from collections import Counter
 from typing import TYPE_CHECKING, Protocol
 
 from aoetui.engine.api import EngineError
 from aoetui.engine.links import LinkFacts, refusal_for
-from aoetui.engine.protocol.target import PortFacts
-from aoetui.engine.protocol.wire import HeaderFlag, sectors_per_frame
+from aoetui.engine.protocol.facts import PortFacts
+from aoetui.engine.protocol.wire import HeaderFlag, longest_frame, sectors_per_frame
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from collections.abc import Set as AbstractSet
 
     from aoetui.engine.packet import Wire, WireStatistics
+    from aoetui.engine.protocol.silence import Silence
 
 _FLAGS_AT = 14
 _WAIT = 1.0
@@ -46,6 +48,8 @@ class Port:
         self._on_lost = on_lost
         self.presence = object()
         """The same in ports that followed each other without a pause, as when the receive ring was made larger."""
+        self.silences: Counter[Silence] = Counter()
+        """Requests that were not answered; counted by this port's thread alone."""
         self._stopping = False
         self._thread = threading.Thread(target=self._run, name=f"aoe-{link.name}", daemon=True)
         self.facts = self._facts()
@@ -87,7 +91,8 @@ class Port:
         self._wire.close()
 
     def _facts(self) -> PortFacts:
-        return PortFacts(mac=self._wire.mac, sector_count=sectors_per_frame(self._wire.mtu))
+        mtu = self._wire.mtu
+        return PortFacts(mac=self._wire.mac, sector_count=sectors_per_frame(mtu), frame_limit=longest_frame(mtu))
 
     def _run(self) -> None:
         while not self._stopping:

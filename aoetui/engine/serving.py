@@ -6,8 +6,7 @@ Changes come from the engine's thread alone. Ports read `_table`, which is repla
 from __future__ import annotations
 
 import threading
-from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
@@ -15,10 +14,14 @@ from aoetui import __version__
 from aoetui.engine import conflicts
 from aoetui.engine.api import EngineError
 from aoetui.engine.backing import Backing
-from aoetui.engine.exports import Export, Job
+from aoetui.engine.exports import Export
+from aoetui.engine.latency import LatencyMeter, add_counts
+from aoetui.engine.memory import MemoryBudget
 from aoetui.engine.protocol import target
 from aoetui.engine.protocol.address import BROADCAST_MAC, Address
-from aoetui.engine.protocol.target import Silence
+from aoetui.engine.protocol.changes import unique
+from aoetui.engine.protocol.replies import advertisement
+from aoetui.engine.protocol.silence import Silence
 from aoetui.engine.protocol.wire import BROADCAST_SHELF, BROADCAST_SLOT, LINUX_REFUSED_SHELF
 from aoetui.engine.snapshot import Counters, Severity
 from aoetui.engine.stats import RateMeter
@@ -26,12 +29,15 @@ from aoetui.engine.stats import RateMeter
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from aoetui.engine.acl import AccessLists
     from aoetui.engine.clock import Clock
     from aoetui.engine.events import EventLog
+    from aoetui.engine.jobs import Job
     from aoetui.engine.links import LinkFacts
     from aoetui.engine.ports import Port, Ports
+    from aoetui.engine.protocol.address import Mac
+    from aoetui.engine.protocol.facts import ExportFacts, PortFacts
     from aoetui.engine.protocol.header import Header
-    from aoetui.engine.protocol.target import PortFacts
     from aoetui.engine.spec import ExportSpec
     from aoetui.engine.state import StateStore
 
@@ -55,11 +61,17 @@ class Held:
     told: dict[str, PortFacts] = field(default_factory=dict)
     """What was last advertised, by interface."""
     meter: RateMeter = field(default_factory=RateMeter)
+    latency: LatencyMeter = field(default_factory=LatencyMeter)
 
     def counters(self) -> Counters:
         """Everything since it was opened."""
         export = self.export  # read once: the engine's thread may close it meanwhile
         return Counters() if export is None else export.initiators.total()
+
+    def latency_counts(self) -> list[int]:
+        """Of reads and writes together, since it was opened."""
+        export = self.export
+        return add_counts([] if export is None else [export.read_latencies.counts, export.write_latencies.counts])
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,8 +106,10 @@ def interfaces_of(spec: ExportSpec, links: Mapping[str, LinkFacts]) -> tuple[str
 class Serving:
     """Holds the exports and answers requests for them."""
 
-    def __init__(self, state: StateStore, events: EventLog, clock: Clock) -> None:
+    def __init__(self, state: StateStore, acl: AccessLists, events: EventLog, clock: Clock) -> None:
         self._state = state
+        self._acl = acl
+        self._memory = MemoryBudget()
         self._events = events
         self._clock = clock
         self._held: dict[Address, Held] = {}
@@ -104,7 +118,6 @@ class Serving:
         self._opening = threading.Lock()
         self.claims = conflicts.Claims()
         self.questions = conflicts.WireQuestions()
-        self.silences: Counter[Silence] = Counter()
 
     # ---- in a port's thread
 
@@ -115,15 +128,18 @@ class Serving:
             return
         replies: list[bytes] = []
         jobs: dict[Export, list[Job]] = {}
+        now = self._clock.monotonic()
         for frame in frames:
             header = target.screen(frame, port.facts)
             if isinstance(header, Silence):
-                self.silences[header] += 1
+                port.silences[header] += 1
                 continue
             for export in here.addressed(header):
-                reply = export.take(header, frame, port, jobs.setdefault(export, []))
-                if reply is not None:
-                    replies.append(reply)
+                match export.take(header, frame, port, jobs.setdefault(export, []), now):
+                    case Silence() as silence:
+                        port.silences[silence] += 1
+                    case bytes() as reply:
+                        replies.append(reply)
         for export, waiting in jobs.items():
             export.enqueue(waiting)
         if replies:
@@ -153,13 +169,15 @@ class Serving:
         """Open the backing and start the export's thread. Raises EngineError, also kept as the export's problem."""
         spec = held.spec
         try:
+            policy = self._acl.policy(spec)
             self._refuse_overlap(spec)
             backing = Backing.open(
                 spec.path, read_only=spec.read_only, direct=spec.direct, offset=spec.offset, length=spec.length
             )
             try:
                 self._refuse_shared(spec, backing)
-                serial = spec.serial or self._state.serial_for(spec.address, backing.key)
+                kept = self._state.open(spec.address, backing.key)
+                kept.keep(replace(kept.state, mask=unique((*kept.state.mask, *spec.mask))))
             except EngineError:
                 backing.close()
                 raise
@@ -167,8 +185,10 @@ class Serving:
             held.problem = str(error)
             raise
         held.problem = ""
-        held.meter = RateMeter()
-        export = Export(spec, backing, serial, events=self._events, clock=self._clock, firmware=__version__)
+        held.meter, held.latency = RateMeter(), LatencyMeter()
+        export = Export(
+            spec, backing, kept, policy, memory=self._memory, events=self._events, clock=self._clock, firmware=__version__
+        )
         with self._opening:
             if self._ending:
                 backing.close()
@@ -236,23 +256,31 @@ class Serving:
         """Serve the export on this port from now on, and advertise it."""
         held.refused = {name: why for name, why in held.refused.items() if name != port.interface}
         held.admitted = {**held.admitted, port.interface: port}
+        self._fit(held)
         self._publish()
         self.advertise(held, port)
         self._events.add(Severity.INFO, str(held.spec.address), f"served on {port.interface}")
 
     def advertise(self, held: Held, port: Port) -> None:
-        """Tell initiators that it is here: all of them, or those of the mask list."""
+        """Tell initiators that it is here: all of them, or those that it answers where it does not answer all."""
         if held.export is not None and not self._ending:
+            facts = held.export.facts
             held.told[port.interface] = port.facts
-            to = held.spec.mask or (BROADCAST_MAC,)
-            port.send([target.advertisement(held.export.facts, port.facts, mac) for mac in to])
+            port.send([advertisement(facts, port.facts, mac) for mac in _audience(facts)])
 
     def advertise_changes(self) -> None:
         """Advertise again where an interface's MAC or MTU changed."""
         for held in self.held():
+            self._fit(held)
             for port in held.admitted.values():
                 if held.told.get(port.interface) != port.facts:
                     self.advertise(held, port)
+
+    @staticmethod
+    def _fit(held: Held) -> None:
+        """Say what fits a frame on every interface where it is served."""
+        if held.export is not None and held.admitted:
+            held.export.fits(min(port.facts.frame_limit for port in held.admitted.values()))
 
     def drop_ports(self, ports: Ports) -> None:
         """Serve no more where the port is gone, or is back after a pause: there the address has to be asked for again."""
@@ -286,7 +314,7 @@ class Serving:
         for interface in list(held.claimed):
             self._release(held, interface)
         export, held.export = held.export, None
-        held.meter = RateMeter()
+        held.meter, held.latency = RateMeter(), LatencyMeter()
         if export is None:
             return ""
         if not export.close(timeout):
@@ -311,6 +339,7 @@ class Serving:
         """Take every export's counters, once a second."""
         for held in self.held():
             held.meter.sample(held.counters(), now)
+            held.latency.sample(held.latency_counts())
 
     def _publish(self) -> None:
         table: dict[str, _ServedHere] = {}
@@ -320,6 +349,14 @@ class Serving:
                 for interface in held.admitted:
                     table.setdefault(interface, _ServedHere({})).exports[key] = held.export
         self._table = table
+
+
+def _audience(facts: ExportFacts) -> Iterable[Mac]:
+    """Whom an advertisement is for."""
+    if not facts.masked and facts.policy.accept is None:
+        return (BROADCAST_MAC,)
+    listed = facts.state.mask or sorted(facts.policy.accept or ())
+    return [mac for mac in listed if target.shut_out(mac, facts) is None]
 
 
 def _warnings(address: Address, sectors: int) -> Iterable[str]:

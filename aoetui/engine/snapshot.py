@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from aoetui.engine.protocol.address import Address, Mac
 from aoetui.engine.protocol.devices import DeviceState, Sameness
+from aoetui.engine.protocol.silence import Silence
 
 if TYPE_CHECKING:
     from aoetui.engine.spec import ExportSpec
@@ -26,14 +27,18 @@ __all__ = [
     "ExportState",
     "InitiatorSnapshot",
     "Json",
+    "Latency",
     "LinkRates",
     "LinkSnapshot",
     "Note",
     "PathSnapshot",
     "PortSnapshot",
     "Rates",
+    "RefusedSnapshot",
     "Sameness",
     "Severity",
+    "Silence",
+    "StateLimits",
     "to_json",
 ]
 
@@ -94,6 +99,8 @@ class Counters:
     write_bytes: int = 0
     errors: int = 0
     """Answers with an ATA or AoE error."""
+    retransmits: int = 0
+    """Requests that initiators seem to have asked for again. A guess: a program may read the same sectors twice as well."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,15 +124,49 @@ class Rates:
 
 
 @dataclass(frozen=True, slots=True)
+class Latency:
+    """From a request's arrival to its reply, reads and writes."""
+
+    count: int = 0
+    """Replies."""
+    p50_us: float | None = None
+    p99_us: float | None = None
+    """Half, and 99 of 100, took at most so long, in microseconds; None without a reply. In steps of a quarter octave."""
+    buckets: tuple[tuple[float, int], ...] = ()
+    """The upper end of a step in microseconds and its replies, steps without one left out."""
+
+
+@dataclass(frozen=True, slots=True)
+class RefusedSnapshot:
+    """A MAC that an export does not answer."""
+
+    mac: Mac
+    interface: str
+    why: Silence
+    """`denied`, `not accepted` or `masked`: which list said so the last time."""
+    count: int
+    """Frames."""
+    first: datetime
+    last: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class InitiatorSnapshot:
     """Who uses an export: one MAC on one of our interfaces."""
 
     mac: Mac
     interface: str
     first_seen: datetime
+    last_seen: datetime
     last_io: datetime | None
     """The last READ or WRITE; None if it only asked."""
     counters: Counters
+    under_way: int
+    """Requests that wait for the disk, at most the buffer count."""
+    dropped: int
+    """Requests beyond the buffer count, or beyond the engine's memory: not answered, and asked again by the initiator."""
+    latency: Latency
+    """Since it was first seen."""
     active: bool
     """Whether it read or wrote within the last minute."""
 
@@ -143,6 +184,18 @@ class PortSnapshot:
 
 
 @dataclass(frozen=True, slots=True)
+class StateLimits:
+    """What fits a reply on the export's interface of the smallest MTU."""
+
+    config_string: int
+    """Bytes."""
+    mask: int
+    """MACs."""
+    reservation: int
+    """MACs."""
+
+
+@dataclass(frozen=True, slots=True)
 class ExportSnapshot:
     """One export of ours."""
 
@@ -155,11 +208,26 @@ class ExportSnapshot:
     block_device: bool
     serial: str
     ports: tuple[PortSnapshot, ...]
+    config_string: bytes
+    mask: tuple[Mac, ...]
+    """The mask list: where not empty, the only initiators that are answered."""
+    reservation: tuple[Mac, ...]
+    """Where not empty, the only initiators whose ATA commands are carried out."""
+    limits: StateLimits
     counters: Counters
     rates: Rates
     history: tuple[Rates, ...]
     """One entry a second, oldest first, at most 120."""
+    latency: Latency
+    """Of the last ten seconds."""
+    read_latency: Latency
+    write_latency: Latency
+    """Since it was opened."""
     initiators: tuple[InitiatorSnapshot, ...]
+    refused: tuple[RefusedSnapshot, ...]
+    """Who asked and was not answered; the latest first, at most 256."""
+    refused_frames: int
+    """Of all who ever were refused, since it was opened."""
 
     @property
     def active_initiators(self) -> tuple[InitiatorSnapshot, ...]:
@@ -267,6 +335,8 @@ class LinkSnapshot:
     """Frames the kernel dropped because our receive ring was full."""
     foreign_vlan: int
     """Frames of a VLAN without a link of its own, refused."""
+    silences: tuple[tuple[Silence, int], ...]
+    """Requests that were not answered since AoE was begun here, by reason."""
     problem: str
     """Why AoE is not spoken on a chosen link; empty while it is."""
     notes: tuple[Note, ...]
@@ -293,6 +363,8 @@ class EngineSnapshot:
     links: tuple[LinkSnapshot, ...]
     rates: Rates
     """Of all exports together."""
+    latency: Latency
+    """Of all exports together, over the last ten seconds."""
     alarms: tuple[Alarm, ...]
     last_event: int
     """Number of the newest event; 0 before the first."""

@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from aoetui.engine.protocol.address import Address, Mac
 
 
+MIN_VLAN, MAX_VLAN = 1, 4094
+"""IEEE 802.1Q: 0 marks a priority alone, and counts as untagged; 4095 is reserved."""
+
+
 class Durability(StrEnum):
     """When a write is answered. Linux never sends FLUSH: the answer to a write is its only promise."""
 
@@ -34,6 +38,10 @@ class ExportSpec:
     path: Path
     interfaces: tuple[str, ...]
     """Names or shell globs (`eth*`); never empty."""
+    vlan: int | None = None
+    """Serve frames of this VLAN (1 to 4094), tagged by us; None: untagged frames.
+
+    A VLAN that has a link of its own (`eth1.100`) is served by naming that link instead."""
     read_only: bool = False
     durability: Durability = Durability.CACHED
     direct: bool = False
@@ -41,8 +49,14 @@ class ExportSpec:
     offset: int = 0
     length: int | None = None
     buffer_count: int = DEFAULT_BUFFER_COUNT
+    accept: tuple[str, ...] = ()
+    """Where not empty, the only initiators that are answered: MACs, groups of `[acl]`, names of /etc/ethers.
+
+    It protects from accidents: a MAC can be forged."""
+    deny: tuple[str, ...] = ()
+    """Initiators that are not answered; as in `accept`, and stronger."""
     mask: tuple[Mac, ...] = ()
-    """Where not empty, the only initiators that are answered. Accident protection: a MAC can be forged."""
+    """Added to the mask list, which is kept with the export's state, when the export is opened."""
     serial: str = ""
     """Empty: one is made and kept in the state file."""
     label: str = ""
@@ -58,6 +72,8 @@ class ExportSpec:
             raise ValueError(f"offset {self.offset} is out of range: it counts sectors from the start, 0 or more")
         if self.length is not None and self.length < 1:
             raise ValueError(f"length {self.length} is out of range: it counts sectors, 1 or more")
+        if self.vlan is not None and not MIN_VLAN <= self.vlan <= MAX_VLAN:
+            raise ValueError(f"vlan {self.vlan} is out of range: choose {MIN_VLAN} to {MAX_VLAN}, or none for untagged frames")
         if not self.interfaces:
             raise ValueError("an export needs at least one interface: name it, as eth1")
 

@@ -1,16 +1,23 @@
-"""What outlives a restart and is no setting: the serial of each export. One file each, keyed by address and backing together, so
-that another disk at the same address inherits nothing."""
+"""What outlives a restart and is no setting: each export's serial, config string, mask list and reservation.
+
+One file each, keyed by address and backing together, so that another disk at the same address inherits nothing.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import socket
+from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from aoetui.engine.api import EngineError, NoPermissionError
 from aoetui.engine.atomic import make_folder, replace_file
+from aoetui.engine.protocol.address import Mac
+from aoetui.engine.protocol.facts import TargetState
+from aoetui.engine.protocol.wire import MAX_CONFIG_STRING, MAX_LIST
 
 if TYPE_CHECKING:
     from aoetui.engine.protocol.address import Address
@@ -21,64 +28,123 @@ MAX_SERIAL = 20
 """Characters of the serial in IDENTIFY (ATA, words 10 to 19)."""
 
 
+@dataclass(slots=True)
+class KeptState:
+    """What is kept of one export. Without a `path` it is kept as long as the process lives."""
+
+    address: Address
+    backing_key: str
+    serial: str
+    state: TargetState
+    path: Path | None
+
+    def keep(self, state: TargetState) -> None:
+        """Make `state` the kept one: on stable storage, or not at all. Raises EngineError; then the old one stands."""
+        if self.path is not None:
+            _save(self.path, self._written(state))
+        self.state = state
+
+    def _written(self, state: TargetState) -> dict[str, object]:
+        return {
+            "version": _VERSION,
+            "address": str(self.address),
+            "backing": self.backing_key,
+            "serial": self.serial,
+            "config_string": state.config_string.hex(),
+            "mask": [str(mac) for mac in state.mask],
+            "reservation": [str(mac) for mac in state.reservation],
+        }
+
+
 class StateStore:
     """State files in `directory`; None keeps none, and the serials are the same all the same as long as the host keeps its id."""
 
     def __init__(self, directory: Path | None) -> None:
         self._directory = directory
 
-    def serial_for(self, address: Address, backing_key: str) -> str:
-        """The serial of the export of this backing at this address: made and saved on first use, 16 hex digits.
+    def open(self, address: Address, backing_key: str) -> KeptState:
+        """The state of the export of this backing at this address: made and saved on first use. To be called by who holds the
+        backing's lock.
 
-        It is made of this host's id, the address and the backing's key, so that it is unique on the SAN and comes out the same
-        if the file is lost; saved, it also survives a change of the host's id. Raises EngineError if the file cannot be used.
+        The serial, 16 hex digits, is made of this host's id, the address and the backing's key, so that it is unique on the SAN
+        and comes out the same if the file is lost; saved, it also survives a change of the host's id. Raises EngineError if the
+        file cannot be used.
         """
         if self._directory is None:
-            return _make_serial(address, backing_key)
+            return KeptState(address, backing_key, _make_serial(address, backing_key), TargetState(), None)
         path = self._directory / f"{address}-{hashlib.sha256(backing_key.encode()).hexdigest()[:16]}.json"
+        _remove_leftovers(path)
         try:
-            return self._load(path, address, backing_key)
+            return _load(path, address, backing_key)
         except FileNotFoundError:
-            serial = _make_serial(address, backing_key)
-            self._save(path, {"version": _VERSION, "address": str(address), "backing": backing_key, "serial": serial})
-            return serial
+            made = KeptState(address, backing_key, _make_serial(address, backing_key), TargetState(), path)
+            made.keep(made.state)
+            return made
 
-    def _load(self, path: Path, address: Address, backing_key: str) -> str:
-        try:
-            state = json.loads(path.read_bytes())
-        except FileNotFoundError:
-            raise
-        except OSError as error:
-            raise EngineError(
-                f"the state file {path} cannot be read ({error.strerror}): repair its permissions or disk"
-            ) from error
-        except ValueError as error:
-            raise _broken(path) from error
-        match state:
-            case {"version": 1, "address": str(written), "backing": str(key), "serial": str(serial)} if (
-                written == str(address)
-                and key == backing_key
-                and 0 < len(serial) <= MAX_SERIAL
-                and serial.isascii()
-                and serial.isprintable()
-            ):
-                return serial
-        raise _broken(path)
 
-    def _save(self, path: Path, state: dict[str, str | int]) -> None:
-        try:
-            make_folder(path.parent)
-            replace_file(path, json.dumps(state, indent=1).encode() + b"\n")
-        except PermissionError as error:
-            raise NoPermissionError(f"no permission to write {path}: run aoetui as root, or set XDG_STATE_HOME") from error
-        except OSError as error:
-            raise EngineError(
-                f"the state file {path} cannot be written ({error.strerror}): make room or repair its disk"
-            ) from error
+def _load(path: Path, address: Address, backing_key: str) -> KeptState:
+    """Raises FileNotFoundError, EngineError."""
+    try:
+        written = json.loads(path.read_bytes())
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise EngineError(f"the state file {path} cannot be read ({error.strerror}): repair its permissions or disk") from error
+    except ValueError as error:
+        raise _broken(path) from error
+    match written:
+        case {
+            "version": 1,
+            "address": str(place),
+            "backing": str(key),
+            "serial": str(serial),
+            "config_string": str(string),
+            "mask": list(mask),
+            "reservation": list(reservation),
+        } if place == str(address) and key == backing_key and _is_serial(serial):
+            try:
+                state = TargetState(bytes.fromhex(string), _macs(mask), _macs(reservation))
+            except ValueError as error:
+                raise _broken(path) from error
+            if len(state.config_string) <= MAX_CONFIG_STRING:
+                return KeptState(address, backing_key, serial, state, path)
+    raise _broken(path)
+
+
+def _macs(written: list[object]) -> tuple[Mac, ...]:
+    """Raises ValueError."""
+    macs = tuple(dict.fromkeys(Mac.parse(str(mac)) for mac in written))
+    if len(macs) > MAX_LIST:
+        raise ValueError(f"{len(macs)} MACs are more than {MAX_LIST}")
+    return macs
+
+
+def _is_serial(text: str) -> bool:
+    return 0 < len(text) <= MAX_SERIAL and text.isascii() and text.isprintable()
+
+
+def _remove_leftovers(path: Path) -> None:
+    """What a process that was killed in the middle of a save has left: never the state itself."""
+    for leftover in path.parent.glob(f".{path.name}.*.tmp"):
+        with suppress(OSError):
+            leftover.unlink()
+
+
+def _save(path: Path, state: dict[str, object]) -> None:
+    try:
+        make_folder(path.parent)
+        replace_file(path, json.dumps(state, indent=1).encode() + b"\n")
+    except PermissionError as error:
+        raise NoPermissionError(f"no permission to write {path}: run aoetui as root, or set XDG_STATE_HOME") from error
+    except OSError as error:
+        raise EngineError(f"the state file {path} cannot be written ({error.strerror}): make room or repair its disk") from error
 
 
 def _broken(path: Path) -> EngineError:
-    return EngineError(f"the state file {path} is damaged: restore it, or remove it and the export gets its first serial again")
+    return EngineError(
+        f"the state file {path} is damaged: restore it, or remove it"
+        " (the export then has its first serial, and neither config string nor mask list nor reservation)"
+    )
 
 
 def _make_serial(address: Address, backing_key: str) -> str:

@@ -5,29 +5,35 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from aoetui import __version__
+from aoetui.engine.latency import latency_of
 from aoetui.engine.links import notes_for, refusal_for
 from aoetui.engine.protocol.devices import DeviceState, Sameness
-from aoetui.engine.protocol.target import FIRMWARE_VERSION
-from aoetui.engine.protocol.wire import SECTOR
+from aoetui.engine.protocol.replies import FIRMWARE_VERSION
+from aoetui.engine.protocol.wire import MAX_CONFIG_STRING, MAX_LIST, SECTOR
 from aoetui.engine.serving import interfaces_of
 from aoetui.engine.snapshot import (
     DeviceSnapshot,
     ExportSnapshot,
     ExportState,
     InitiatorSnapshot,
+    Latency,
     LinkSnapshot,
     PathSnapshot,
     PortSnapshot,
+    RefusedSnapshot,
+    StateLimits,
 )
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from aoetui.engine.clock import Clock
+    from aoetui.engine.exports import Export
     from aoetui.engine.initiators import InitiatorRecord
     from aoetui.engine.links import LinkFacts
     from aoetui.engine.ports import Ports
     from aoetui.engine.protocol.devices import Device, Path
+    from aoetui.engine.refusals import Refusal
     from aoetui.engine.serving import Held
     from aoetui.engine.stats import LinkMeter
 
@@ -45,14 +51,23 @@ def export_view(held: Held, ports: Ports, links: Mapping[str, LinkFacts], clock:
         spec=held.spec,
         state=state,
         problem=_problem(held, state, served, trouble),
-        size=0 if export is None else export.backing.sectors * SECTOR,
+        size=0 if export is None else export.facts.sectors * SECTOR,
         block_device=export is not None and export.backing.block_device,
         serial="" if export is None else export.serial,
         ports=served,
+        config_string=b"" if export is None else export.facts.state.config_string,
+        mask=() if export is None else export.facts.state.mask,
+        reservation=() if export is None else export.facts.state.reservation,
+        limits=_limits(export),
         counters=held.counters(),
         rates=held.meter.rates,
         history=tuple(held.meter.history),
+        latency=latency_of(held.latency.recent),
+        read_latency=Latency() if export is None else latency_of(list(export.read_latencies.counts)),
+        write_latency=Latency() if export is None else latency_of(list(export.write_latencies.counts)),
         initiators=() if export is None else tuple(_initiator_view(record, clock) for record in export.initiators.values()),
+        refused=() if export is None else tuple(_refused_view(refusal, clock) for refusal in export.refusals.values()),
+        refused_frames=0 if export is None else export.refusals.total,
     )
 
 
@@ -89,8 +104,30 @@ def _initiator_view(record: InitiatorRecord, clock: Clock) -> InitiatorSnapshot:
         interface=record.interface,
         first_seen=clock.when(record.first_seen),
         last_io=None if last_io is None else clock.when(last_io),
+        last_seen=clock.when(record.last_seen),
         counters=record.tally.counters(),
+        under_way=record.under_way,
+        dropped=record.dropped,
+        latency=latency_of(list(record.latencies.counts)),
         active=last_io is not None and clock.monotonic() - last_io <= ACTIVE_SECONDS,
+    )
+
+
+def _limits(export: Export | None) -> StateLimits:
+    if export is None:
+        return StateLimits(MAX_CONFIG_STRING, MAX_LIST, MAX_LIST)
+    facts = export.facts
+    return StateLimits(facts.config_limit, facts.mask_limit, facts.reservation_limit)
+
+
+def _refused_view(refusal: Refusal, clock: Clock) -> RefusedSnapshot:
+    return RefusedSnapshot(
+        mac=refusal.mac,
+        interface=refusal.interface,
+        why=refusal.why,
+        count=refusal.count,
+        first=clock.when(refusal.first),
+        last=clock.when(refusal.last),
     )
 
 
@@ -148,7 +185,7 @@ def own_device_view(held: Held, shown: ExportSnapshot, foreign: DeviceSnapshot |
         model="aoetui",
         serial=export.serial,
         firmware=__version__,
-        config_string=export.facts.config_string,
+        config_string=export.facts.state.config_string,
         buffer_count=held.spec.buffer_count,
         firmware_version=FIRMWARE_VERSION,
         sameness=_sameness(shown, foreign, others),
@@ -192,6 +229,7 @@ def link_view(link: LinkFacts, meter: LinkMeter, ports: Ports, *, chosen: bool) 
         chosen=chosen,
         ring_dropped=0 if counted is None else counted.ring_dropped,
         foreign_vlan=0 if counted is None else counted.foreign_vlan,
+        silences=() if port is None else tuple(sorted(port.silences.copy().items())),
         problem=ports.problem(link.name) if chosen else "",
         notes=notes_for(link, chosen=chosen),
     )

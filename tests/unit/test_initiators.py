@@ -33,14 +33,14 @@ def mac(number: int) -> Mac:
 
 
 def test_one_mac_on_two_interfaces_is_two_initiators(hands: Hands) -> None:
-    table = Initiators(hands.clock)
+    table = Initiators()
     assert table.find(mac(1), "eth1") is table.find(mac(1), "eth1")
     assert table.find(mac(1), "eth1") is not table.find(mac(1), "eth2")
     assert [(each.mac, each.interface) for each in table.values()] == [(mac(1), "eth1"), (mac(1), "eth2")]
 
 
 def test_the_busy_stay_the_idle_go_and_the_totals_stay_right(hands: Hands) -> None:
-    table = Initiators(hands.clock)
+    table = Initiators()
     busy = table.find(mac(0), "eth1")
     count = MAX_INITIATORS * 2
     for number in range(1, count):
@@ -59,7 +59,7 @@ def test_the_busy_stay_the_idle_go_and_the_totals_stay_right(hands: Hands) -> No
 
 
 def test_what_is_answered_to_one_that_was_forgotten_still_counts(hands: Hands) -> None:
-    table = Initiators(hands.clock)
+    table = Initiators()
     waiting = table.find(mac(0), "eth1")
     for number in range(1, MAX_INITIATORS + 1):
         hands.now += 1

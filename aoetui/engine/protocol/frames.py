@@ -12,9 +12,13 @@ from aoetui.engine.protocol.wire import (
     BROADCAST_SHELF,
     BROADCAST_SLOT,
     CONFIG_HEADER,
+    DIRECTIVE,
     HEADER,
+    MAC_LENGTH,
+    MASK_HEADER,
     MAX_CONFIG_STRING,
     MIN_FRAME,
+    RESERVE_HEADER,
     VERSION,
     AtaOp,
     Command,
@@ -24,15 +28,23 @@ from aoetui.engine.protocol.wire import (
 __all__ = [
     "ATA_LAYOUT",
     "CONFIG_LAYOUT",
+    "DIRECTIVE_LAYOUT",
+    "MASK_LAYOUT",
+    "RESERVE_LAYOUT",
     "Argument",
     "AtaArgument",
     "ConfigArgument",
+    "Directive",
     "Frame",
     "Header",
     "MalformedFrame",
+    "MaskArgument",
+    "ReserveArgument",
     "UnknownArgument",
     "config_request",
     "decode",
+    "decode_mask",
+    "decode_reserve",
     "encode",
     "identify_request",
 ]
@@ -41,6 +53,11 @@ ATA_LAYOUT = struct.Struct("<BBBBIH2x")
 """Flags, feature or error, sector count, op or status, LBA (low 32 bits, then 16: AoE's one little-endian field), reserved."""
 CONFIG_LAYOUT = struct.Struct(">HHBBH")
 """Buffer count, firmware version, sector count, version and op, length of the string."""
+MASK_LAYOUT = struct.Struct(">xBBB")
+"""Reserved, op, error, count."""
+DIRECTIVE_LAYOUT = struct.Struct(">xB6s")
+RESERVE_LAYOUT = struct.Struct(">BB")
+"""Op, count."""
 
 _IDENTIFY_LBA = 0xA0 << 24
 """Linux fills the device byte so (aoecmd.c, aoecmd_ata_id); every target is used to it."""
@@ -83,13 +100,45 @@ class ConfigArgument:
 
 
 @dataclass(frozen=True, slots=True)
+class Directive:
+    """One line of a MAC mask list."""
+
+    op: int
+    """`wire.DirectiveOp`, or another value up to 255; NONE in a response."""
+    mac: Mac
+
+
+@dataclass(frozen=True, slots=True)
+class MaskArgument:
+    """MAC mask list (AoEr11, section 3.3)."""
+
+    op: int
+    """`wire.MaskOp`, or another value up to 255."""
+    error: int
+    """`wire.MaskError` in a response."""
+    count: int
+    """Directives that follow; where `error` is set, the number of the one that failed, from 0, and none follows."""
+    directives: tuple[Directive, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ReserveArgument:
+    """Reserve/release (AoEr11, section 3.4)."""
+
+    op: int
+    """`wire.ReserveOp`, or another value up to 255."""
+    macs: tuple[Mac, ...]
+    """At most 255; none releases."""
+
+
+@dataclass(frozen=True, slots=True)
 class UnknownArgument:
     """The argument of any other command, or one of an error response that holds no argument of its command."""
 
     raw: bytes
 
 
-Argument = AtaArgument | ConfigArgument | UnknownArgument
+Argument = AtaArgument | ConfigArgument | MaskArgument | ReserveArgument | UnknownArgument
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,19 +156,23 @@ def decode(frame: bytes | memoryview) -> Frame:
     """
     header = unpack_header(frame)
     try:
-        return Frame(header, _decode_argument(header.command, frame))
+        return Frame(header, _decode_argument(header, frame))
     except MalformedFrame:
         if header.error is None or not header.response:
             raise
         return Frame(header, UnknownArgument(bytes(frame[HEADER:])))
 
 
-def _decode_argument(command: int, frame: bytes | memoryview) -> Argument:
-    match command:
+def _decode_argument(header: Header, frame: bytes | memoryview) -> Argument:
+    match header.command:
         case Command.ATA:
             return _decode_ata(frame)
         case Command.QUERY_CONFIG:
             return _decode_config(frame)
+        case Command.MAC_MASK:
+            return decode_mask(frame, response=header.response)
+        case Command.RESERVE:
+            return decode_reserve(frame)
         case _:
             return UnknownArgument(bytes(frame[HEADER:]))
 
@@ -141,6 +194,32 @@ def _decode_config(frame: bytes | memoryview) -> ConfigArgument:
     return ConfigArgument(buffers, firmware, sectors, verop >> 4, verop & 0x0F, bytes(frame[CONFIG_HEADER:end]))
 
 
+def decode_mask(frame: bytes | memoryview, *, response: bool) -> MaskArgument:
+    """Read the argument of a MAC mask list frame; the error byte means something in a response only. Raises MalformedFrame."""
+    if len(frame) < MASK_HEADER:
+        raise MalformedFrame(f"{len(frame)} bytes are less than a MAC mask list frame")
+    op, error, count = MASK_LAYOUT.unpack_from(frame, HEADER)
+    if response and error:
+        return MaskArgument(op, error, count, ())
+    end = MASK_HEADER + count * DIRECTIVE
+    if end > len(frame):
+        raise MalformedFrame(f"a mask list of {count} directives does not fit")
+    lines = (DIRECTIVE_LAYOUT.unpack_from(frame, at) for at in range(MASK_HEADER, end, DIRECTIVE))
+    return MaskArgument(op, error, count, tuple(Directive(what, Mac(mac)) for what, mac in lines))
+
+
+def decode_reserve(frame: bytes | memoryview) -> ReserveArgument:
+    """Read the argument of a reserve/release frame. Raises MalformedFrame."""
+    if len(frame) < RESERVE_HEADER:
+        raise MalformedFrame(f"{len(frame)} bytes are less than a reserve/release frame")
+    op, count = RESERVE_LAYOUT.unpack_from(frame, HEADER)
+    end = RESERVE_HEADER + count * MAC_LENGTH
+    if end > len(frame):
+        raise MalformedFrame(f"a list of {count} MACs does not fit")
+    macs = (bytes(frame[at : at + MAC_LENGTH]) for at in range(RESERVE_HEADER, end, MAC_LENGTH))
+    return ReserveArgument(op, tuple(Mac(mac) for mac in macs))
+
+
 def encode(frame: Frame) -> bytes:
     """The bytes of `frame`, padded to 60 with zeros.
 
@@ -157,6 +236,11 @@ def _encode_argument(argument: Argument) -> bytes:
             if len(string) > MAX_CONFIG_STRING:
                 raise ValueError(f"a config string has at most {MAX_CONFIG_STRING} bytes, not {len(string)}")
             return CONFIG_LAYOUT.pack(buffers, firmware, sectors, version << 4 | op, len(string)) + string
+        case MaskArgument(op, error, count, directives):
+            lines = (DIRECTIVE_LAYOUT.pack(line.op, line.mac.raw) for line in directives)
+            return MASK_LAYOUT.pack(op, error, count) + b"".join(lines)
+        case ReserveArgument(op, macs):
+            return RESERVE_LAYOUT.pack(op, len(macs)) + b"".join(mac.raw for mac in macs)
         case UnknownArgument(raw):
             return raw
 

@@ -6,7 +6,7 @@ import struct
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from aoetui.engine.protocol.frames import CONFIG_LAYOUT
+from aoetui.engine.protocol.frames import CONFIG_LAYOUT, DIRECTIVE_LAYOUT, MASK_LAYOUT, RESERVE_LAYOUT
 from aoetui.engine.protocol.header import FLAG_ERROR, FLAG_RESPONSE, HEADER_LAYOUT, Header
 from aoetui.engine.protocol.wire import (
     ETHERTYPE_AOE,
@@ -19,10 +19,17 @@ from aoetui.engine.protocol.wire import (
     AtaStatus,
     Command,
     ConfigOp,
+    DirectiveOp,
+    MaskError,
+    MaskOp,
+    ReserveOp,
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from aoetui.engine.protocol.address import Address, Mac
+    from aoetui.engine.protocol.facts import ExportFacts, PortFacts
 
 FIRMWARE_VERSION = 0x0001
 """Advertised; Linux shows it in sysfs and makes nothing of it."""
@@ -34,34 +41,8 @@ _FAILED = int(AtaStatus.DRDY | AtaStatus.ERR)
 _KNOWN_FLAGS = int(AtaFlag.EXTENDED | AtaFlag.DEVICE | AtaFlag.ASYNC | AtaFlag.WRITE)
 _REGISTERS = struct.Struct("<BBBB")
 """Flags, error, sector count and status: what differs between a success and a failure."""
+_FLAGS_AT = 14
 _LBA_AT = HEADER + _REGISTERS.size
-
-
-@dataclass(frozen=True, slots=True)
-class PortFacts:
-    """What an answer needs to know of the interface it leaves by."""
-
-    mac: Mac
-    sector_count: int
-    """Advertised there: the most sectors of one frame, 0 to 255."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ExportFacts:
-    """What an answer needs to know of the export."""
-
-    address: Address
-    sectors: int
-    """Of 512 bytes, from 1."""
-    identify: bytes
-    """The IDENTIFY page, 512 bytes."""
-    read_only: bool
-    buffer_count: int
-    """Advertised, 2 to 65535."""
-    config_string: bytes
-    """At most 1024 bytes."""
-    mask: frozenset[Mac]
-    """Where not empty, the only initiators that are answered."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +106,22 @@ def refusal(header: Header, address: Address, port: PortFacts, error: AoeError) 
     return Reply(reply_head(header, address, port, error).ljust(MIN_FRAME, b"\0"), error=True)
 
 
+def reply_with(header: Header, argument: bytes, facts: ExportFacts, port: PortFacts, error: AoeError | None = None) -> Reply:
+    """A reply with an argument of the command's own. One that the interface cannot carry (its MTU was cut, or it was added
+    after the list was made) is AoE error 3 instead: no part of a list passes for the whole."""
+    frame = reply_head(header, facts.address, port, error) + argument
+    if len(frame) > port.frame_limit:
+        return refusal(header, facts.address, port, AoeError.DEVICE_UNAVAILABLE)
+    return Reply(frame.ljust(MIN_FRAME, b"\0"), error=error is not None)
+
+
+def reserved_reply(intent: ReadBlocks | WriteBlocks | Flush) -> bytes:
+    """The export was reserved for others while the request waited: AoE error 6."""
+    head = bytearray(intent.head[:HEADER])
+    head[_FLAGS_AT : _FLAGS_AT + 2] = bytes((_REFUSED, AoeError.TARGET_RESERVED))
+    return bytes(head).ljust(MIN_FRAME, b"\0")
+
+
 def ata_head(header: Header, frame: bytes | memoryview, address: Address, port: PortFacts) -> bytes:
     """The 36 bytes that start a successful ATA reply to the request `frame`: its LBA as it came, its flags as far as known."""
     flags = frame[HEADER] & _KNOWN_FLAGS
@@ -174,9 +171,20 @@ def power_reply(head: bytes) -> Reply:
 
 def config_argument(facts: ExportFacts, port: PortFacts, op: int) -> bytes:
     """The argument of a query-config response, with the current config string."""
-    string = facts.config_string
+    string = facts.state.config_string
     fixed = CONFIG_LAYOUT.pack(facts.buffer_count, FIRMWARE_VERSION, port.sector_count, VERSION << 4 | op, len(string))
     return fixed + string
+
+
+def mask_argument(op: MaskOp, mask: Sequence[Mac]) -> bytes:
+    """The argument of a MAC mask list response: the whole list, as directives that direct nothing."""
+    lines = (DIRECTIVE_LAYOUT.pack(DirectiveOp.NONE, mac.raw) for mac in mask)
+    return MASK_LAYOUT.pack(op, MaskError.NONE, len(mask)) + b"".join(lines)
+
+
+def reserve_argument(op: ReserveOp, reservation: Sequence[Mac]) -> bytes:
+    """The argument of a reserve/release response: for whom the export is reserved now."""
+    return RESERVE_LAYOUT.pack(op, len(reservation)) + b"".join(mac.raw for mac in reservation)
 
 
 def advertisement(facts: ExportFacts, port: PortFacts, destination: Mac) -> bytes:

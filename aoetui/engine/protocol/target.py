@@ -1,103 +1,49 @@
 """One export's answers: a frame in, and out comes a reply, work for the disk, or silence. Never an exception, whatever the bytes.
 
 `screen` makes the checks that all exports share, once for a frame; `answer` is then asked of each export that `matches`. What
-needs the disk comes back as ReadBlocks, WriteBlocks or Flush, and is turned into its reply by `read_reply` and its like.
+needs the disk comes back as ReadBlocks, WriteBlocks or Flush, and is turned into its reply by `replies.read_reply` and its like;
+what changes the export's own state comes back as a Change, and is carried out by `changes.carry_out`.
 """
 
 from __future__ import annotations
 
-from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from aoetui.engine.protocol.address import BROADCAST_MAC
-from aoetui.engine.protocol.frames import ATA_LAYOUT, CONFIG_LAYOUT
+from aoetui.engine.protocol.changes import Change, answer_config, answer_mask, answer_reserve
+from aoetui.engine.protocol.frames import ATA_LAYOUT
 from aoetui.engine.protocol.header import FLAG_RESPONSE, HEADER_LAYOUT, Header, unpack_header
 from aoetui.engine.protocol.replies import (
-    FIRMWARE_VERSION,
-    ExportFacts,
     Flush,
-    PortFacts,
     ReadBlocks,
     Reply,
     WriteBlocks,
-    advertisement,
     ata_failure,
     ata_head,
-    config_argument,
-    failed_reply,
-    flush_reply,
     identify_reply,
     power_reply,
-    read_reply,
     refusal,
-    reply_head,
-    write_reply,
 )
+from aoetui.engine.protocol.silence import Silence
 from aoetui.engine.protocol.wire import (
     ATA_HEADER,
     BROADCAST_SHELF,
     BROADCAST_SLOT,
-    CONFIG_HEADER,
     ETHERTYPE_AOE,
     HEADER,
-    MAX_CONFIG_STRING,
-    MIN_FRAME,
     SECTOR,
     VERSION,
     AoeError,
     AtaError,
     AtaOp,
     Command,
-    ConfigOp,
 )
 
 if TYPE_CHECKING:
-    from aoetui.engine.protocol.address import Address
+    from aoetui.engine.protocol.address import Address, Mac
+    from aoetui.engine.protocol.facts import ExportFacts, PortFacts
 
-__all__ = [
-    "FIRMWARE_VERSION",
-    "Answer",
-    "ExportFacts",
-    "Flush",
-    "PortFacts",
-    "ReadBlocks",
-    "Reply",
-    "Silence",
-    "WriteBlocks",
-    "advertisement",
-    "answer",
-    "failed_reply",
-    "flush_reply",
-    "matches",
-    "read_reply",
-    "screen",
-    "write_reply",
-]
-
-
-class Silence(StrEnum):
-    """Why a frame is not answered."""
-
-    MALFORMED = "malformed"
-    """Not AoE, or shorter than its own fields say."""
-    NOT_A_REQUEST = "not a request"
-    """The response flag is set: two targets that answered such frames would never stop."""
-    WRONG_VERSION = "wrong version"
-    BAD_SOURCE = "bad source"
-    """A multicast or all-zero source, which no answer can reach."""
-    NOT_TO_US = "not to us"
-    """Sent neither to this port's MAC nor to broadcast."""
-    NOT_OURS = "not ours"
-    """For another shelf or slot."""
-    MASKED = "masked"
-    """The mask list does not hold the requester."""
-    WILDCARD_ATA = "wildcard ATA"
-    """An ATA command other than IDENTIFY and CHECK POWER to every shelf or slot: a write would reach every disk."""
-    CONFIG_MISMATCH = "config string mismatch"
-    """A test of the config string that is not met: silence is its answer (AoEr11, section 3.2)."""
-
-
-Answer = Reply | ReadBlocks | WriteBlocks | Flush | Silence
+Answer = Reply | ReadBlocks | WriteBlocks | Flush | Change | Silence
 
 _MASK_28 = 0x0FFF_FFFF
 _ZERO_MAC = bytes(6)
@@ -127,17 +73,38 @@ def matches(header: Header, address: Address) -> bool:
     return header.shelf in (address.shelf, BROADCAST_SHELF) and header.slot in (address.slot, BROADCAST_SLOT)
 
 
+def shut_out(source: Mac, facts: ExportFacts) -> Silence | None:
+    """Why the export does not speak with `source` at all; None if it does."""
+    if source in facts.policy.deny:
+        return Silence.DENIED
+    if facts.policy.accept is not None and source not in facts.policy.accept:
+        return Silence.NOT_ACCEPTED
+    if facts.masked and source not in facts.masked:
+        return Silence.MASKED
+    return None
+
+
+def reserved(source: Mac, facts: ExportFacts) -> bool:
+    """Whether the export is reserved, and not for `source`."""
+    return bool(facts.holders) and source not in facts.holders
+
+
 def answer(header: Header, frame: bytes | memoryview, facts: ExportFacts, port: PortFacts) -> Answer:
     """What the export `facts`, on `port`, makes of a request that `screen` gave `header` of."""
     if not matches(header, facts.address):
         return Silence.NOT_OURS
-    if facts.mask and header.source not in facts.mask:
-        return Silence.MASKED
+    silence = shut_out(header.source, facts)
+    if silence is not None:
+        return silence
     match header.command:
         case Command.ATA:
             return _answer_ata(header, frame, facts, port)
         case Command.QUERY_CONFIG:
-            return _answer_config(header, frame, facts, port)
+            return answer_config(header, frame, facts, port)
+        case Command.MAC_MASK:
+            return answer_mask(header, frame, facts, port)
+        case Command.RESERVE:
+            return answer_reserve(header, frame, facts, port)
         case _:
             return refusal(header, facts.address, port, AoeError.UNRECOGNISED_COMMAND)
 
@@ -149,6 +116,8 @@ def _answer_ata(header: Header, frame: bytes | memoryview, facts: ExportFacts, p
     wild = header.shelf == BROADCAST_SHELF or header.slot == BROADCAST_SLOT
     if wild and op not in (AtaOp.IDENTIFY, AtaOp.CHECK_POWER):
         return Silence.WILDCARD_ATA
+    if op != AtaOp.IDENTIFY and reserved(header.source, facts):
+        return refusal(header, facts.address, port, AoeError.TARGET_RESERVED)
     if _ata_is_malformed(op, count, len(frame), port):
         return refusal(header, facts.address, port, AoeError.BAD_ARGUMENT)
     head = ata_head(header, frame, facts.address, port)
@@ -203,27 +172,3 @@ def _answer_without_blocks(head: bytes, op: int, count: int, facts: ExportFacts)
             return power_reply(head)
         case _:
             return Reply(ata_failure(head, count, AtaError.ABRT), error=True)
-
-
-def _answer_config(header: Header, frame: bytes | memoryview, facts: ExportFacts, port: PortFacts) -> Answer:
-    if len(frame) < CONFIG_HEADER:
-        return Silence.MALFORMED
-    _, _, _, verop, length = CONFIG_LAYOUT.unpack_from(frame, HEADER)
-    if length > MAX_CONFIG_STRING or CONFIG_HEADER + length > len(frame):
-        return Silence.MALFORMED
-    op = verop & 0x0F  # the nibble above is the version, which Linux sends as 0
-    given = frame[CONFIG_HEADER : CONFIG_HEADER + length]
-    error = None
-    match op:
-        case ConfigOp.READ:
-            pass
-        case ConfigOp.TEST if given != facts.config_string:
-            return Silence.CONFIG_MISMATCH
-        case ConfigOp.TEST_PREFIX if given != facts.config_string[:length]:
-            return Silence.CONFIG_MISMATCH
-        case ConfigOp.TEST | ConfigOp.TEST_PREFIX:
-            pass
-        case _:
-            error = AoeError.BAD_ARGUMENT
-    reply = reply_head(header, facts.address, port, error) + config_argument(facts, port, op)
-    return Reply(reply.ljust(MIN_FRAME, b"\0"), error=error is not None)

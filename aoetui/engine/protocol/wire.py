@@ -16,6 +16,17 @@ ATA_HEADER = 36
 """Bytes before the data of an ATA frame."""
 CONFIG_HEADER = 32
 """Bytes before the string of a query-config frame."""
+MASK_HEADER = 28
+"""Bytes before the directives of a MAC mask list frame."""
+DIRECTIVE = 8
+"""Bytes of one directive: reserved, what to do, and a MAC."""
+RESERVE_HEADER = 26
+"""Bytes before the MACs of a reserve/release frame."""
+MAC_LENGTH = 6
+MAX_LIST = 255
+"""MACs of a mask list or a reservation: their count is one byte."""
+DEFAULT_FRAME_LIMIT = 1514
+"""Bytes of the longest frame where the MTU is 1500."""
 MIN_FRAME = 60
 """Replies are padded to this: aoeping and aoecfg drop shorter ones, and virtual links do not pad."""
 
@@ -73,6 +84,38 @@ class ConfigOp(IntEnum):
     FORCE_SET = 4
 
 
+class MaskOp(IntEnum):
+    """Byte 25 of a MAC mask list frame."""
+
+    READ = 0
+    EDIT = 1
+
+
+class MaskError(IntEnum):
+    """Byte 26 of a MAC mask list response."""
+
+    NONE = 0
+    UNSPECIFIED = 1
+    BAD_DIRECTIVE = 2
+    LIST_FULL = 3
+
+
+class DirectiveOp(IntEnum):
+    """Second byte of a directive."""
+
+    NONE = 0
+    ADD = 1
+    DELETE = 2
+
+
+class ReserveOp(IntEnum):
+    """Byte 24 of a reserve/release frame."""
+
+    READ = 0
+    SET = 1
+    FORCE_SET = 2
+
+
 class AtaFlag(IntFlag):
     """Byte 24 of an ATA frame."""
 
@@ -111,6 +154,11 @@ class AtaError(IntFlag):
     ABRT = 0x04
     IDNF = 0x10
     UNC = 0x40
+
+
+def longest_frame(mtu: int) -> int:
+    """Bytes of the longest frame on a link of this MTU (bytes)."""
+    return ETHERNET_HEADER + mtu
 
 
 def sectors_per_frame(mtu: int) -> int:

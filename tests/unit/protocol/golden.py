@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from aoetui.engine.protocol.address import BROADCAST_MAC, Address, Mac
 from aoetui.engine.protocol.frames import AtaArgument, ConfigArgument, Frame, Header, UnknownArgument
-from aoetui.engine.protocol.target import ExportFacts, PortFacts
+from aoetui.engine.protocol.facts import AccessPolicy, ExportFacts, PortFacts, TargetState
 
 TARGET = Mac.parse("02:00:00:00:00:09")
 INITIATOR = Mac.parse("02:00:00:00:00:01")
@@ -93,15 +93,19 @@ def export(
     sectors: int = 1 << 32,
     read_only: bool = False,
     config_string: bytes = b"box",
-    mask: frozenset[Mac] = frozenset(),
+    mask: tuple[Mac, ...] = (),
+    reservation: tuple[Mac, ...] = (),
+    policy: AccessPolicy | None = None,
+    frame_limit: int = 1514,
 ) -> ExportFacts:
     """An export of 2 TiB at e9.1, unless told otherwise."""
-    return ExportFacts(
+    facts = ExportFacts(
         address=address,
         sectors=sectors,
         identify=ONE_SECTOR,
         read_only=read_only,
         buffer_count=64,
-        config_string=config_string,
-        mask=mask,
+        policy=policy or AccessPolicy(),
+        frame_limit=frame_limit,
     )
+    return facts.with_state(TargetState(config_string, mask, reservation))

@@ -10,24 +10,20 @@ from hypothesis import strategies as st
 
 from aoetui.engine.protocol.address import BROADCAST_MAC, Address, Mac
 from aoetui.engine.protocol.frames import AtaArgument, ConfigArgument, Header, UnknownArgument, decode
-from aoetui.engine.protocol.target import (
-    Answer,
-    ExportFacts,
+from aoetui.engine.protocol.facts import ExportFacts, PortFacts
+from aoetui.engine.protocol.replies import (
     Flush,
-    PortFacts,
     ReadBlocks,
     Reply,
-    Silence,
     WriteBlocks,
     advertisement,
-    answer,
     failed_reply,
     flush_reply,
-    matches,
     read_reply,
-    screen,
     write_reply,
 )
+from aoetui.engine.protocol.silence import Silence
+from aoetui.engine.protocol.target import Answer, answer, matches, screen
 from aoetui.engine.protocol.wire import AtaError
 from tests.unit.protocol import golden
 from tests.unit.protocol.golden import PORT, export

@@ -1,0 +1,110 @@
+"""Writes that arrive twice: told from new ones, so that none is executed again after a newer write to the same sectors.
+
+Two things repeat a write. The network may deliver one frame twice: same MAC, same tag. An initiator that waited too long asks
+again: Linux does so with a new tag, and from then on ignores replies to the old one (aoecmd.c, resend). Both are answered, each
+with its own tag. What no target can tell: a retransmitted write that the network holds back and delivers after a newer write to
+the same sectors.
+
+Pure: times come from outside, in seconds.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeVar
+
+from aoetui.engine.protocol.wire import MAC_LENGTH
+
+if TYPE_CHECKING:
+    from aoetui.engine.protocol.replies import ReadBlocks, WriteBlocks
+
+MEMORY = 8192
+"""Executed writes that are remembered for one export."""
+MEMORY_SECONDS = 5.0
+"""How long. A frame that a network holds back longer than this is not known to any of them."""
+_TAG_AT = 20
+_Key = TypeVar("_Key")
+
+
+@dataclass(frozen=True, slots=True)
+class _Executed:
+    """One write. Its data is kept as a hash of 64 bits with a key of this process."""
+
+    lba: int
+    count: int
+    digest: int
+    done: float
+
+    def holds(self, write: WriteBlocks, digest: int) -> bool:
+        return (self.lba, self.count, self.digest) == (write.lba, write.count, digest)
+
+
+class Repeats:
+    """The memory of one export's executed writes; for its thread alone.
+
+    A frame of the same MAC and tag is a repeat only if it writes the same data to the same sectors and no other write of this MAC
+    had the tag since: an initiator whose tags are all alike is served as well.
+    """
+
+    def __init__(self) -> None:
+        self._by_tag: OrderedDict[tuple[bytes, bytes], _Executed] = OrderedDict()
+        self._by_block: OrderedDict[tuple[bytes, int, int], _Executed] = OrderedDict()
+
+    def is_repeat(self, write: WriteBlocks, arrived: float) -> bool:
+        """Whether this write was executed, and is to be answered only. `arrived` is when its frame came."""
+        mac, tag, digest = _requester(write), _tag(write), hash(write.data)
+        frame = self._by_tag.get((mac, tag))
+        if frame is not None and frame.holds(write, digest) and arrived - frame.done <= MEMORY_SECONDS:
+            return True
+        # It came before the same write was answered: the initiator had asked again, and nothing newer can have been acknowledged.
+        block = self._by_block.get((mac, write.lba, write.count))
+        return block is not None and block.digest == digest and arrived < block.done
+
+    def executed(self, write: WriteBlocks, done: float) -> None:
+        """Remember a write that is as durable as its reply will say."""
+        mac = _requester(write)
+        made = _Executed(write.lba, write.count, hash(write.data), done)
+        _remember(self._by_tag, (mac, _tag(write)), made)
+        _remember(self._by_block, (mac, write.lba, write.count), made)
+
+
+class Retransmissions:
+    """Guesses which requests of one initiator are asked for the second time: same sectors, another tag, soon after.
+
+    A guess, since a program may read the same sectors again as well.
+    """
+
+    SOON = 3.0
+    """Seconds. Linux asks again after 1 s at first, and sooner when it knows the path (aoecmd.c, rto)."""
+    AT_LEAST = 0.01
+    """Seconds: nothing asks again sooner, but programs read again at once."""
+    MEMORY = 256
+
+    def __init__(self) -> None:
+        self._asked: OrderedDict[tuple[bool, int, int], tuple[bytes, float]] = OrderedDict()
+
+    def is_retransmission(self, intent: ReadBlocks | WriteBlocks, arrived: float, *, write: bool) -> bool:
+        """Whether the request looks like one; it is remembered either way."""
+        key, tag = (write, intent.lba, intent.count), _tag(intent)
+        before = self._asked.pop(key, None)
+        self._asked[key] = tag, arrived
+        if len(self._asked) > self.MEMORY:
+            self._asked.popitem(last=False)
+        return before is not None and before[0] != tag and self.AT_LEAST <= arrived - before[1] <= self.SOON
+
+
+def _requester(intent: ReadBlocks | WriteBlocks) -> bytes:
+    """The MAC that the reply goes to."""
+    return intent.head[:MAC_LENGTH]
+
+
+def _tag(intent: ReadBlocks | WriteBlocks) -> bytes:
+    return intent.head[_TAG_AT : _TAG_AT + 4]
+
+
+def _remember(memory: OrderedDict[_Key, _Executed], key: _Key, made: _Executed) -> None:
+    memory.pop(key, None)
+    memory[key] = made
+    if len(memory) > MEMORY:
+        memory.popitem(last=False)
