@@ -56,6 +56,7 @@ class Desk:
         if core.serving.get(spec.address) is not None:
             raise EngineError(f"{spec.address} is one of our exports already: choose another address", field="address")
         self._refuse_interfaces(spec)
+        self._learn_groups()
         if command.new_file is not None:
             backing.create(spec.path, command.new_file)
         held = core.serving.hold(spec, force=command.force)
@@ -80,6 +81,7 @@ class Desk:
             core.close(held)
         was_open = held.export is not None
         self._refuse_interfaces(held.spec)
+        self._learn_groups()
         held.force = command.force
         if not was_open:
             core.serving.open(held)
@@ -158,6 +160,11 @@ class Desk:
             refusal = "" if set("*?[") & set(name) else refusal_for(name, links)
             if refusal:
                 raise EngineError(refusal, field="interfaces")
+
+    def _learn_groups(self) -> None:
+        """Groups of `[acl]` as the file has them now: a person may have added one. Raises ConfigError if the file is not good."""
+        if self._config is not None:
+            self._core.acl.groups = self._config.load().groups
 
     def _find(self, address: Address) -> Held:
         held = self._core.serving.get(address)
