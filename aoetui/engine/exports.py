@@ -183,9 +183,16 @@ class Export:
                 _log.exception("a batch of requests to %s was dropped", self.spec.address)
                 self._events.add(Severity.ALARM, str(self.spec.address), "an internal error dropped requests: see the log file")
             finally:
-                with self._ready:
-                    self._admission.release([job for job in taken if isinstance(job, Job)])
+                self._settle(taken)
         self._finish()
+
+    def _settle(self, taken: list[Job | Edit]) -> None:
+        """These are through, well or not: give back what they held, and let nobody wait for ever."""
+        for edit in taken:
+            if isinstance(edit, Edit) and not edit.future.done():
+                edit.future.set_exception(EngineError("an internal error: see the log file"))
+        with self._ready:
+            self._admission.release([job for job in taken if isinstance(job, Job)])
 
     def _finish(self) -> None:
         try:

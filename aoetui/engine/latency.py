@@ -44,8 +44,11 @@ class Latencies:
 
 def latency_of(counts: Sequence[int]) -> Latency:
     """The figures that counts come to."""
+    total = sum(counts)
+    if not total:  # most of many exports are idle
+        return Latency()
     return Latency(
-        count=sum(counts),
+        count=total,
         p50_us=_percentile(counts, 0.50),
         p99_us=_percentile(counts, 0.99),
         buckets=tuple((float(_upper(step)), count) for step, count in enumerate(counts) if count),
@@ -64,10 +67,8 @@ def _percentile(counts: Sequence[int], part: float) -> float | None:
 
 def add_counts(all_counts: Iterable[Sequence[int]]) -> list[int]:
     """Add counts up, step by step."""
-    total = [0] * STEPS
-    for counts in all_counts:
-        total = [one + other for one, other in zip(total, counts, strict=True)]
-    return total
+    busy = [counts for counts in all_counts if any(counts)]
+    return [sum(step) for step in zip([0] * STEPS, *busy, strict=True)]
 
 
 class LatencyMeter:
@@ -83,6 +84,6 @@ class LatencyMeter:
     @property
     def recent(self) -> list[int]:
         """By step; all zero before the second sample."""
-        if len(self._samples) < 2:
+        if len(self._samples) < 2 or self._samples[-1] == self._samples[0]:
             return [0] * STEPS
         return [now - then for now, then in zip(self._samples[-1], self._samples[0], strict=True)]
