@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
+from aoetui.engine.latency import Latencies, latency_of
 from aoetui.engine.protocol.address import Address, Mac
 from aoetui.engine.snapshot import (
     Alarm,
@@ -23,19 +24,23 @@ from aoetui.engine.snapshot import (
     ExportSnapshot,
     ExportState,
     InitiatorSnapshot,
+    Latency,
     LinkRates,
     LinkSnapshot,
     Note,
     PathSnapshot,
     PortSnapshot,
     Rates,
+    RefusedSnapshot,
     Sameness,
     Severity,
+    Silence,
+    StateLimits,
 )
 from aoetui.engine.spec import Durability, ExportSpec
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from aoetui.engine.api import Command, Result
 
@@ -110,17 +115,49 @@ def link(name: str, index: int, mac: str | None, **changes: Any) -> LinkSnapshot
         chosen=False,
         ring_dropped=0,
         foreign_vlan=0,
+        silences=(),
         problem="",
         notes=(),
     )
     return replace(well, **changes)
 
 
-def initiator(mac: str, interface: str, *, last_io: float | None, reads: int = 0, writes: int = 0) -> InitiatorSnapshot:
-    """One that uses an export; `last_io` in seconds before NOW."""
-    counters = Counters(reads=reads, writes=writes, others=4, read_bytes=reads * 8704, write_bytes=writes * 8704)
-    when = None if last_io is None else ago(last_io)
-    return InitiatorSnapshot(Mac.parse(mac), interface, ago(3600), when, counters, last_io is not None and last_io < 60)
+def latency(replies: Mapping[int, int]) -> Latency:
+    """Of so many replies after so many microseconds each."""
+    counted = Latencies()
+    for microseconds, count in replies.items():
+        for _ in range(count):
+            counted.add(microseconds / 1e6)
+    return latency_of(counted.counts)
+
+
+QUICK = latency({90: 700, 130: 250, 220: 40, 410: 9, 2600: 1})
+"""As of a disk whose blocks are in memory; now and then one waits."""
+SLOW = latency({300: 20, 900: 300, 1400: 150, 5000: 25, 21000: 5})
+"""As of a spinning disk."""
+
+
+def initiator(mac: str, interface: str, *, last_io: float | None, **counted: int) -> InitiatorSnapshot:
+    """One that uses an export; `last_io` in seconds before NOW. `counted` holds fields of Counters, `under_way` and `dropped`."""
+    under_way, dropped = counted.pop("under_way", 0), counted.pop("dropped", 0)
+    sizes = {"read_bytes": counted.get("reads", 0) * 8704, "write_bytes": counted.get("writes", 0) * 8704}
+    return InitiatorSnapshot(
+        mac=Mac.parse(mac),
+        interface=interface,
+        first_seen=ago(3600),
+        last_seen=ago(30 if last_io is None else last_io),
+        last_io=None if last_io is None else ago(last_io),
+        counters=Counters(**({"others": 4} | sizes | counted)),
+        under_way=under_way,
+        dropped=dropped,
+        latency=Latency() if last_io is None else QUICK,
+        active=last_io is not None and last_io < 60,
+    )
+
+
+def refused(mac: str, interface: str, why: Silence, count: int, *, last: float) -> RefusedSnapshot:
+    """One that was not answered; `last` in seconds before NOW."""
+    return RefusedSnapshot(Mac.parse(mac), interface, why, count, ago(last + 3000), ago(last))
 
 
 def export(address: str, backing: str, **changes: Any) -> ExportSnapshot:  # noqa: ANN401 - any field of the value
@@ -135,10 +172,19 @@ def export(address: str, backing: str, **changes: Any) -> ExportSnapshot:  # noq
         block_device=False,
         serial="51c09be2",
         ports=(PortSnapshot("eth1", True, 17, ""), PortSnapshot("eth2", True, 2, "")),
+        config_string=b"",
+        mask=(),
+        reservation=(),
+        limits=StateLimits(1024, 185, 248),
         counters=Counters(reads=120_000, writes=34_000, others=12, read_bytes=1_044_480_000, write_bytes=295_936_000),
         rates=history[-1],
         history=history,
+        latency=QUICK,
+        read_latency=QUICK,
+        write_latency=SLOW,
         initiators=(),
+        refused=(),
+        refused_frames=0,
     )
     return replace(well, **changes)
 
@@ -289,6 +335,7 @@ BUSY = EngineSnapshot(
     devices=DEVICES,
     links=LINKS,
     rates=Rates(3.3e8, 8.2e7, 30_100.0, 8_000.0),
+    latency=QUICK,
     alarms=ALARMS,
     last_event=len(EVENTS),
 )
@@ -301,6 +348,7 @@ FIRST_RUN = replace(
     devices=(),
     alarms=(),
     rates=Rates(),
+    latency=Latency(),
     last_event=0,
     links=tuple(replace(each, chosen=False) for each in LINKS),
 )
