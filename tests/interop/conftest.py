@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import os
 import shutil
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import pytest
 
-from .guest import HOST_TOOLS, Guest, NoKernelError, built_guest
-from .lab import Lab
+from tests.support.netns import Namespace
+
+from .guest import DEBIAN_HOST_TOOLS, HOST_TOOLS, DebianGuest, Guest, NoKernelError, built_debian_guest, built_guest
+from .lab import TAP, Lab
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
+
+T = TypeVar("T")
 
 
 @pytest.fixture(autouse=True)
@@ -29,8 +33,7 @@ def tools(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> No
 @pytest.fixture
 def make_lab(private_network: None, tools: None, tmp_path: Path) -> Iterator[Callable[[int], Lab]]:  # noqa: ARG001  # they may skip
     """Makes the network, for an MTU."""
-    if not os.access("/dev/net/tun", os.R_OK | os.W_OK):
-        pytest.skip("/dev/net/tun cannot be opened here: no tap for a guest")
+    _need_tun()
     made: list[Lab] = []
 
     def make(mtu: int) -> Lab:
@@ -48,16 +51,41 @@ def lab(make_lab: Callable[[int], Lab]) -> Lab:
     return make_lab(1500)
 
 
-@pytest.fixture(scope="session")
-def guest() -> Guest:
-    """The guest, which `python -m tests.interop.guest` has built."""
-    missing = [name for name in HOST_TOOLS if shutil.which(name) is None]
+@pytest.fixture
+def tap_namespace(private_network: None, tools: None) -> Iterator[Namespace]:  # noqa: ARG001  # they may skip
+    """A network with a tap for a guest in it, and nothing else: what is sent on TAP the guest hears, and the other way round."""
+    _need_tun()
+    with Namespace() as made:
+        made.add_link(TAP, kind="tuntap", mode="tap")
+        made.set_link(TAP, state="up")
+        yield made
+
+
+def _need_tun() -> None:
+    if not os.access("/dev/net/tun", os.R_OK | os.W_OK):
+        pytest.skip("/dev/net/tun cannot be opened here: no tap for a guest")
+
+
+def _built(build: Callable[[], T | None], host_tools: tuple[str, ...]) -> T:
+    missing = [name for name in host_tools if shutil.which(name) is None]
     if missing:
         pytest.skip(f"not installed: {', '.join(missing)}")
     try:
-        built = built_guest()
+        built = build()
     except NoKernelError as reason:
         pytest.skip(str(reason))
     if built is None:
-        pytest.skip("there is no guest yet: run `python -m tests.interop.guest`")
+        pytest.skip("there is no guest yet: run `python -m tests.interop.guest`, as root")
     return built
+
+
+@pytest.fixture(scope="session")
+def guest() -> Guest:
+    """The tiny guest, which `python -m tests.interop.guest` has built."""
+    return _built(built_guest, HOST_TOOLS)
+
+
+@pytest.fixture(scope="session")
+def debian_guest() -> DebianGuest:
+    """Debian with aoetui in it, which `python -m tests.interop.guest` has built."""
+    return _built(built_debian_guest, DEBIAN_HOST_TOOLS)

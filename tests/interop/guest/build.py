@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
-import os
 import re
 import shutil
 import subprocess
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from . import archive, kernel
+from . import archive, cache, kernel
 from .machine import Guest
 
 if TYPE_CHECKING:
@@ -54,15 +51,14 @@ def _file_system(root: Path) -> Iterator[archive.Entry]:
     yield archive.file("modules/order", "".join(f"{name}\n" for name in order).encode())
 
 
-def _sources_hash() -> str:
-    sources = sorted(path for path in Path(__file__).parent.iterdir() if path.is_file())
-    return hashlib.sha256(b"".join(path.read_bytes() for path in sources)).hexdigest()[:12]
-
-
 def _place() -> Path:
-    package = kernel.newest_package()
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "aoetui" / "guest"
-    return cache / f"{package.name}_{package.version}_{_sources_hash()}"
+    return cache.place("small", ("archive.py", "build.py", "init", "kernel.py"))
+
+
+def _make(ready: Path, scratch: Path) -> None:
+    root = kernel.unpack(kernel.newest_package(), scratch)
+    (ready / "vmlinux").write_bytes(kernel.bootable(root))
+    (ready / "initramfs.cpio").write_bytes(archive.archive(_file_system(root)))
 
 
 def built_guest() -> Guest | None:
@@ -77,13 +73,5 @@ def built_guest() -> Guest | None:
 def build_guest() -> Guest:
     """The same, built first if need be. Raises NoKernelError when the kernel cannot be had."""
     place = _place()
-    if not place.is_dir():
-        place.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=place.parent) as scratch:
-            root = kernel.unpack(kernel.newest_package(), Path(scratch))
-            ready = Path(scratch) / "ready"
-            ready.mkdir()
-            (ready / "vmlinux").write_bytes(kernel.bootable(root))
-            (ready / "initramfs.cpio").write_bytes(archive.archive(_file_system(root)))
-            ready.rename(place)
+    cache.fill(place, _make)
     return Guest(place / "vmlinux", place / "initramfs.cpio")

@@ -78,7 +78,7 @@ def _content(path: Path) -> bytes:
 
 def _needs(content: bytes) -> list[str]:
     found = re.search(rb"\0depends=([^\0]*)\0", content)
-    return [name for name in found[1].decode().split(",") if name] if found else []
+    return [name.replace("-", "_") for name in found[1].decode().split(",") if name] if found else []
 
 
 def modules(root: Path, wanted: Iterable[str]) -> dict[str, bytes]:
