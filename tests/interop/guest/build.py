@@ -28,7 +28,8 @@ def _found(program: str) -> Path:
     return Path(path)
 
 
-def _with_libraries(program: Path) -> Iterator[archive.Entry]:
+def with_libraries(program: Path) -> Iterator[archive.Entry]:
+    """A program of this host and what it is linked with, where they are here."""
     listed = subprocess.run(["ldd", str(program)], check=True, capture_output=True, text=True).stdout
     for path in (str(program), *re.findall(r"(/\S+)", listed)):
         yield archive.file(path.lstrip("/"), Path(path).read_bytes(), executable=True)
@@ -42,7 +43,7 @@ def _file_system(root: Path) -> Iterator[archive.Entry]:
     yield archive.link("bin/bash", "/usr/bin/bash")  # for aoe-stat
     yield archive.file("bin/busybox", _found("busybox").read_bytes(), executable=True)
     for program in PROGRAMS:
-        yield from _with_libraries(_found(program))
+        yield from with_libraries(_found(program))
     for script in SCRIPTS:
         yield archive.file(f"usr/sbin/{script}", _found(script).read_bytes(), executable=True)
     modules = kernel.modules(root, MODULES)
