@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from aoetui.engine.snapshot import ExportSnapshot
 
 _LOOK_SECONDS = 0.5
-_WITH_VALUE = frozenset({"-b", "-m", "-o", "-l", "--state"})
+_WITH_VALUE = frozenset({"-b", "-m", "-o", "-l", "--vlan", "--state"})
 
 
 class _VbladeCommand(click.Command):
@@ -46,6 +46,7 @@ class _VbladeCommand(click.Command):
 @click.option("-m", "mask", multiple=True, metavar="MAC,...", help="Mask list: answer these initiators only. May be repeated.")
 @click.option("-o", "offset", type=int, default=0, metavar="SECTORS", help="Start of the export in its backing.")
 @click.option("-l", "length", type=int, metavar="SECTORS", help="Length of the export; to the end of the backing if not given.")
+@click.option("--vlan", type=int, metavar="N", help="Serve frames of this VLAN, tagged by aoetui; untagged ones if not given.")
 @click.option("--force", is_flag=True, help="Serve although others answer for the address.")
 @click.option("--state", type=click.Path(path_type=Path, file_okay=False), metavar="DIR", help="Keep the serial here.")
 @click.argument("shelf")
@@ -67,6 +68,7 @@ def export(
     mask: tuple[str, ...],
     offset: int,
     length: int | None,
+    vlan: int | None,
     force: bool,
     state: Path | None,
 ) -> int:
@@ -79,6 +81,7 @@ def export(
             address=address,
             path=path.absolute(),
             interfaces=parts([iface]),
+            vlan=vlan,
             read_only=read_only,
             durability=Durability.DURABLE if durable else Durability.CACHED,
             direct=direct,

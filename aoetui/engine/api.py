@@ -154,6 +154,8 @@ class CheckAddress(Command[tuple[str, ...]]):
 
     address: Address
     interfaces: tuple[str, ...]
+    vlan: int | None = None
+    """As in ExportSpec."""
 
 
 @dataclass(frozen=True, slots=True)

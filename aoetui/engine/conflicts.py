@@ -18,6 +18,7 @@ from aoetui.engine.api import EngineError
 from aoetui.engine.protocol.address import Address, Mac
 from aoetui.engine.protocol.frames import ConfigArgument, MalformedFrame, config_request, decode
 from aoetui.engine.protocol.wire import ETHERTYPE_AOE, SCANNER_TAG_BIT
+from aoetui.engine.vlan_tags import ETHERTYPE_ALL
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
@@ -149,33 +150,48 @@ class Claims:
         return True
 
 
+@dataclass(frozen=True, slots=True)
+class _PacketSocket:
+    """One that hears the AoE frames of an interface, and is not ours."""
+
+    inode: int
+    user: int
+    aoe_alone: bool
+    """False: it hears all frames. Only another aoetui that serves a VLAN so is known to speak AoE by such a one."""
+
+
 def on_this_host(address: Address, port: Port) -> list[Conflict]:
-    """Other programs of this host that serve the address on this interface, or whose addresses cannot be known."""
+    """Other programs of this host that serve the address on this port, or whose addresses cannot be known.
+
+    Those that hear untagged frames answer to a VLAN's too, if they are not an aoetui.
+    """
     return [
         Conflict(address, port.interface, text)
-        for inode, user in _packet_sockets(port.index)
-        if (text := _suspicion(address, port.interface, inode, user))
+        for found in _packet_sockets(port.index)
+        if (text := _suspicion(address, port.interface, found))
     ]
 
 
-def _suspicion(address: Address, interface: str, inode: int, user: int) -> str:
-    owner = _owner(inode)
+def _suspicion(address: Address, interface: str, found: _PacketSocket) -> str:
+    owner = _owner(found.inode)
+    names = _abstract_names()
+    if owner is not None and _process_name(owner[0]) in names:
+        # Its claim is taken atomically when we claim ours; here only so that a form can tell beforehand.
+        return (
+            f"{address} is served on {interface} by another aoetui (process {owner[0]}): choose another address"
+            if _claim_name(interface, address) in names
+            else ""
+        )
+    if not found.aoe_alone:
+        return ""
     if owner is None:
         return (
-            f"another program (of user {user}) speaks AoE on {interface} and cannot be asked what it serves:"
+            f"another program (of user {found.user}) speaks AoE on {interface} and cannot be asked what it serves:"
             " end it, or serve with force"
         )
     pid, name, arguments = owner
     if name in _INITIATORS:
         return ""
-    names = _abstract_names()
-    if _process_name(pid) in names:
-        # Its claim is taken atomically when we claim ours; here only so that a form can tell beforehand.
-        return (
-            f"{address} is served on {interface} by another aoetui (process {pid}): choose another address"
-            if _claim_name(interface, address) in names
-            else ""
-        )
     if name == "vblade":
         if [_number(word) for word in arguments[-4:-2]] != [address.shelf, address.slot]:
             return ""
@@ -199,16 +215,17 @@ def _claim_name(interface: str, address: Address) -> str:
 
 def _abstract_names() -> set[str]:
     lines = Path("/proc/thread-self/net/unix").read_text(errors="replace").splitlines()[1:]
-    return {line.split()[-1].removeprefix("@") for line in lines}
+    return {line.split(maxsplit=7)[-1].removeprefix("@") for line in lines}  # the name may have spaces
 
 
-def _packet_sockets(index: int) -> Iterator[tuple[int, int]]:
-    """Inode and user of each AoE packet socket on an interface that is not ours (/proc/net/packet)."""
+def _packet_sockets(index: int) -> Iterator[_PacketSocket]:
+    """Those on an interface, or on all (/proc/net/packet)."""
     own = {inode for inode, pid in _socket_owners([Path("/proc/self")])}
     for line in Path("/proc/thread-self/net/packet").read_text().splitlines()[1:]:
         _, _, _, protocol, interface, _, _, user, inode = line.split()[:9]
-        if int(protocol, 16) == ETHERTYPE_AOE and int(interface) in (0, index) and int(inode) not in own:
-            yield int(inode), int(user)
+        ethertype = int(protocol, 16)
+        if ethertype in (ETHERTYPE_AOE, ETHERTYPE_ALL) and int(interface) in (0, index) and int(inode) not in own:
+            yield _PacketSocket(int(inode), int(user), aoe_alone=ethertype == ETHERTYPE_AOE)
 
 
 def _socket_owners(processes: Iterable[Path]) -> Iterator[tuple[int, Path]]:

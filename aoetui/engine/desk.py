@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from aoetui.engine import backing, conflicts
 from aoetui.engine.api import EngineError
-from aoetui.engine.links import refusal_for
+from aoetui.engine.links import port_refusal, refusal_for
+from aoetui.engine.port_names import port_name
 from aoetui.engine.snapshot import Severity
 from aoetui.engine.state_edits import edited
 
@@ -144,9 +145,10 @@ class Desk:
         core = self._core
         if core.serving.get(command.address) is not None:
             return (f"{command.address} is one of our exports already: choose another address",)
-        core.reconcile(besides=command.interfaces)
+        names = [port_name(interface, command.vlan) for interface in command.interfaces]
+        core.reconcile(besides=names)
         try:
-            ports = [core.ports.require(name) for name in command.interfaces]
+            ports = [core.ports.require(name) for name in names]
             found = core.serving.questions.ask([(port, command.address) for port in ports])
             for port in ports:
                 found += conflicts.on_this_host(command.address, port)
@@ -157,7 +159,7 @@ class Desk:
     def _refuse_interfaces(self, spec: ExportSpec) -> None:
         links = self._core.links.current()
         for name in spec.interfaces:
-            refusal = "" if set("*?[") & set(name) else refusal_for(name, links)
+            refusal = "" if set("*?[") & set(name) else port_refusal(port_name(name, spec.vlan), links)
             if refusal:
                 raise EngineError(refusal, field="interfaces")
 

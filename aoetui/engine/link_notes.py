@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from aoetui.engine.port_names import split_port_name
 from aoetui.engine.protocol.wire import ATA_HEADER, SECTOR, sectors_per_frame
 from aoetui.engine.snapshot import Note, Severity
 
@@ -31,6 +32,22 @@ def refusal_for(name: str, links: Mapping[str, LinkFacts]) -> str:
         return _port_text(link)
     if not link.admin_up:
         return f"{name} is down: bring it up with `ip link set {name} up`"
+    return ""
+
+
+def port_refusal(name: str, links: Mapping[str, LinkFacts]) -> str:
+    """As `refusal_for`, for a port's name (see port_names): also why we cannot tag frames of its VLAN there."""
+    interface, vlan = split_port_name(name)
+    return refusal_for(interface, links) or ("" if vlan is None else _tagging_refusal(links[interface], vlan, links))
+
+
+def _tagging_refusal(link: LinkFacts, vlan: int, links: Mapping[str, LinkFacts]) -> str:
+    if link.vlan_id is not None:
+        below = link.parent or "the interface below it"
+        return f"{link.name} is the link of VLAN {link.vlan_id} already: leave vlan out, or name {below} for VLAN {vlan}"
+    for own in links.values():
+        if (own.parent, own.vlan_id) == (link.name, vlan):
+            return f"VLAN {vlan} of {link.name} has its own link here, and both would answer: name {own.name} and leave vlan out"
     return ""
 
 

@@ -29,7 +29,7 @@ from aoetui.engine.link_facts import (
     default_route_indexes,
     link_facts,
 )
-from aoetui.engine.link_notes import candidates, notes_for, refusal_for
+from aoetui.engine.link_notes import candidates, notes_for, port_refusal, refusal_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -44,6 +44,7 @@ __all__ = [
     "lay_cable",
     "link_facts",
     "notes_for",
+    "port_refusal",
     "read_links",
     "refusal_for",
 ]

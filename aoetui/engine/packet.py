@@ -1,4 +1,4 @@
-"""The packet socket of one interface: AoE frames in and out, whole, as bytes."""
+"""The packet socket of one port: AoE frames in and out, whole and untagged, as bytes."""
 
 from __future__ import annotations
 
@@ -18,8 +18,10 @@ from aoetui.engine.api import EngineError
 from aoetui.engine.packet_ring import SOL_PACKET, PacketOption, Ring, stride_for
 from aoetui.engine.packet_send import BatchSender
 from aoetui.engine.permission import raw_sockets_refused
+from aoetui.engine.port_names import split_port_name
 from aoetui.engine.protocol.address import Mac
 from aoetui.engine.protocol.wire import ETHERTYPE_AOE
+from aoetui.engine.vlan_tags import ETHERTYPE_ALL, attach_filter, tagged
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -47,7 +49,9 @@ class WireStatistics:
     ring_dropped: int = 0
     """Dropped by the kernel because the ring was full."""
     foreign_vlan: int = 0
-    """Of a VLAN without a link of its own, or to another host: refused."""
+    """Sent to us or to all in a VLAN without a link of its own, and heard by a port for untagged frames: refused.
+
+    Also those that a port for that VLAN takes: the kernel tells this one only that there was a tag."""
     send_failed: int = 0
     """Not taken by the kernel."""
     truncated: int = 0
@@ -100,11 +104,15 @@ class Wire(Protocol):
 
 
 class PacketSocket:
-    """The real wire: an AF_PACKET socket for EtherType 0x88A2 on one interface's untagged frames."""
+    """The real wire: an AF_PACKET socket for the AoE frames of one interface that are untagged, or of one VLAN.
 
-    def __init__(self, interface: str) -> None:
-        """Open and bind. Raises NoPermissionError, or EngineError when the interface is missing or not Ethernet."""
-        self.interface = interface
+    Priority tags (VLAN id 0) count as untagged. Frames with two tags, or with one of 802.1ad, are of no VLAN of ours.
+    """
+
+    def __init__(self, name: str) -> None:
+        """Open and bind this port. Raises NoPermissionError, or EngineError when its interface is missing or not Ethernet."""
+        self.interface, self.vlan = split_port_name(name)
+        interface = self.interface
         try:
             # protocol 0 receives nothing yet: no frame of another interface slips into the ring
             self._socket = socket.socket(socket.AF_PACKET, socket.SOCK_RAW | socket.SOCK_CLOEXEC, 0)
@@ -124,11 +132,13 @@ class PacketSocket:
     def _set_up(self) -> None:
         self.index = self._find()
         self.refresh()
-        self._ring = Ring(self._socket, self.mtu)
+        self._ring = Ring(self._socket, self.mtu, self.vlan or 0)
         self._socket.setsockopt(SOL_PACKET, PacketOption.QDISC_BYPASS, 1)
         with contextlib.suppress(OSError):  # Linux before 4.20 lacks it: the ring drops what we sent
             self._socket.setsockopt(SOL_PACKET, PacketOption.IGNORE_OUTGOING, 1)
-        self._socket.bind((self.interface, ETHERTYPE_AOE))
+        if self.vlan is not None:
+            attach_filter(self._socket, self.vlan)
+        self._socket.bind((self.interface, ETHERTYPE_AOE if self.vlan is None else ETHERTYPE_ALL))
         self._sender = BatchSender(self._socket.fileno())
         self._wakeup = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
         self._poll = select.poll()
@@ -183,10 +193,10 @@ class PacketSocket:
         with self._receiving:
             if self._closed:
                 raise OSError(errno.EBADF, "the packet socket is closed")
-            frames = self._ring.take()
+            frames = self._ring.take(self.mac)
             if not frames:
                 self._wait(timeout)
-                frames = [] if self._closed else self._ring.take()
+                frames = [] if self._closed else self._ring.take(self.mac)
             if frames:
                 self._down = self._sender.link_lost = False
             return frames
@@ -211,7 +221,7 @@ class PacketSocket:
 
     def send(self, frames: Sequence[bytes]) -> int:
         """See Wire."""
-        return self._sender.send(frames)
+        return self._sender.send(frames if self.vlan is None else [tagged(frame, self.vlan) for frame in frames])
 
     def statistics(self) -> WireStatistics:
         """See Wire."""

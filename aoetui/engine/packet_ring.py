@@ -10,6 +10,9 @@ import struct
 from enum import IntEnum, IntFlag
 from typing import TYPE_CHECKING
 
+from aoetui.engine.protocol.address import Mac
+from aoetui.engine.protocol.wire import MAC_LENGTH
+
 if TYPE_CHECKING:
     import socket
 
@@ -69,8 +72,9 @@ def stride_for(mtu: int) -> int:
 class Ring:
     """The ring of one socket that is not bound yet. One thread at a time may call `take`."""
 
-    def __init__(self, sock: socket.socket, mtu: int) -> None:
-        """Make and map the ring. Raises OSError when the kernel has no memory for it."""
+    def __init__(self, sock: socket.socket, mtu: int, vlan: int) -> None:
+        """Make and map the ring for frames of a VLAN; 0: untagged ones. Raises OSError when the kernel has no memory for it."""
+        self._vlan = vlan
         self.stride = stride_for(mtu)
         self.slots = RING_BYTES // self.stride
         self.received = 0
@@ -85,14 +89,17 @@ class Ring:
         self._words = self._bytes.cast("I")
         self._head = 0
 
-    def take(self) -> list[bytes]:
-        """Copy out what the kernel has filled, up to MAX_BATCH slots, and hand those slots back. Empty if nothing came."""
+    def take(self, mac: Mac) -> list[bytes]:
+        """Copy out what the kernel has filled, up to MAX_BATCH slots, and hand those slots back. Empty if nothing came.
+
+        `mac` is that of the interface.
+        """
         frames = []
         words, step = self._words, self.stride // 4
         for _ in range(MAX_BATCH):
             if not words[self._head * step] & _USER:
                 break
-            frame = self._read(self._head * self.stride)
+            frame = self._read(self._head * self.stride, mac)
             if frame is not None:
                 frames.append(frame)
             words[self._head * step] = 0
@@ -100,15 +107,20 @@ class Ring:
         self.received += len(frames)
         return frames
 
-    def _read(self, at: int) -> bytes | None:
+    def _read(self, at: int, mac: Mac) -> bytes | None:
         """Copy the frame of the slot at this offset, or count why it is not ours.
 
         The kernel erases the tag of a VLAN that has no link of its own, and only marks the frame as another host's.
+        If it was sent to us, or to all, it was tagged.
         """
         status, length, captured, start, tag, kind = _SLOT.unpack_from(self._bytes, at)
         if kind == _OUTGOING:
             return None
-        if kind == _OTHERHOST or (status & _VLAN_VALID and tag & _VLAN_ID):
+        if kind == _OTHERHOST:
+            destination = Mac(bytes(self._bytes[at + start : at + start + MAC_LENGTH]))
+            self.foreign_vlan += destination == mac or destination.is_multicast
+            return None
+        if (tag & _VLAN_ID if status & _VLAN_VALID else 0) != self._vlan:
             self.foreign_vlan += 1
             return None
         if captured < length:

@@ -1,4 +1,7 @@
-"""One thread for each interface that AoE is spoken on: it receives, tells requests from answers, and never waits for a disk."""
+"""One thread for each port (an interface, or a VLAN of it) that AoE is spoken on.
+
+It receives, tells requests from answers, and never waits for a disk.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,8 @@ from collections import Counter
 from typing import TYPE_CHECKING, Protocol
 
 from aoetui.engine.api import EngineError
-from aoetui.engine.links import LinkFacts, refusal_for
+from aoetui.engine.links import LinkFacts, port_refusal
+from aoetui.engine.port_names import interface_of
 from aoetui.engine.protocol.facts import PortFacts
 from aoetui.engine.protocol.wire import HeaderFlag, longest_frame, sectors_per_frame
 
@@ -38,10 +42,15 @@ class FrameHandler(Protocol):
 
 
 class Port:
-    """One open interface. `facts` is what the target machine needs of it, true to its MAC and MTU of now."""
+    """One open port. `facts` is what the target machine needs of it, true to its MAC and MTU of now.
 
-    def __init__(self, link: LinkFacts, wire: Wire, handler: FrameHandler, on_lost: Callable[[Port, str], None]) -> None:
-        self.interface = link.name
+    `interface` is its name (see port_names), `index` that of its link.
+    """
+
+    def __init__(
+        self, name: str, link: LinkFacts, wire: Wire, handler: FrameHandler, on_lost: Callable[[Port, str], None]
+    ) -> None:
+        self.interface = name
         self.index = link.index
         self._wire = wire
         self._handler = handler
@@ -51,7 +60,7 @@ class Port:
         self.silences: Counter[Silence] = Counter()
         """Requests that were not answered; counted by this port's thread alone."""
         self._stopping = False
-        self._thread = threading.Thread(target=self._run, name=f"aoe-{link.name}", daemon=True)
+        self._thread = threading.Thread(target=self._run, name=f"aoe-{name}", daemon=True)
         self.facts = self._facts()
 
     def start(self) -> None:
@@ -143,33 +152,33 @@ class Ports:
         self._closed = False
 
     def get(self, interface: str) -> Port | None:
-        """The open port of an interface, if there is one."""
+        """The open port of this name, if there is one."""
         return self._open.get(interface)
 
     def all(self) -> Mapping[str, Port]:
-        """Every open port by its interface's name."""
+        """Every open port by its name."""
         return dict(self._open)
 
     def problem(self, interface: str) -> str:
-        """Why a wanted interface has no port: one sentence; empty if it has one."""
+        """Why a wanted port is not open: one sentence; empty if it is."""
         problem = self._problems.get(interface)
         return "" if problem is None else str(problem)
 
     def require(self, interface: str) -> Port:
-        """The open port of an interface. Raises the EngineError that keeps it from being open."""
+        """The open port of this name. Raises the EngineError that keeps it from being open."""
         port = self._open.get(interface)
         if port is None:
             raise self._problems.get(interface) or EngineError(f"{interface} is not open", field="interfaces")
         return port
 
     def reconcile(self, wanted: AbstractSet[str], links: Mapping[str, LinkFacts]) -> None:
-        """Open, reopen and close until the ports are what is wanted, as far as the links allow."""
+        """Open, reopen and close until the ports are those of the names wanted, as far as the links allow."""
         retired: list[Port] = []
         with self._lock:
             if self._closed:
                 return
             for name, port in list(self._open.items()):
-                if name not in wanted or refusal_for(name, links) or links[name].index != port.index:
+                if name not in wanted or port_refusal(name, links) or links[interface_of(name)].index != port.index:
                     self._retire(port, retired)
             self._problems = {name: problem for name, problem in self._problems.items() if name in wanted}
             changed = bool(retired)
@@ -187,7 +196,7 @@ class Ports:
         retired.append(port)
 
     def _bring_up(self, name: str, links: Mapping[str, LinkFacts], retired: list[Port]) -> bool:
-        refusal = refusal_for(name, links)
+        refusal = port_refusal(name, links)
         if refusal:
             self._problems[name] = EngineError(refusal, field="interfaces")
             return False
@@ -205,7 +214,7 @@ class Ports:
         except EngineError as error:
             self._problems[name] = error
             return port is not None
-        opened = Port(links[name], wire, self._handler, self._lost)
+        opened = Port(name, links[interface_of(name)], wire, self._handler, self._lost)
         if port is not None:
             opened.presence = port.presence
         self._open[name] = opened

@@ -76,6 +76,8 @@ class ExportSpec:
             raise ValueError(f"vlan {self.vlan} is out of range: choose {MIN_VLAN} to {MAX_VLAN}, or none for untagged frames")
         if not self.interfaces:
             raise ValueError("an export needs at least one interface: name it, as eth1")
+        if spaced := next((name for name in self.interfaces if name.split() != [name]), None):
+            raise ValueError(f"{spaced!r} is no interface: write each name alone, without spaces, and a VLAN as vlan")
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import time
 from contextlib import closing, contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from aoetui.engine.packet import PacketSocket
 from aoetui.engine.protocol.address import BROADCAST_MAC, Address
@@ -15,15 +15,30 @@ from aoetui.engine.protocol.wire import SECTOR, AtaFlag, AtaOp, Command
 from tests.support.waiting import DEADLINE
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
+    from aoetui.engine.protocol.address import Mac
     from tests.support.netns import Namespace
+
+
+class InitiatorWire(Protocol):
+    """What an initiator needs of a link."""
+
+    mac: Mac
+
+    def send(self, frames: Sequence[bytes], /) -> int:
+        """Send in order."""
+        ...
+
+    def receive(self, timeout: float, /) -> list[bytes]:
+        """Frames that came, or none in time."""
+        ...
 
 
 class Initiator:
     """Asks one target. `target` is learnt from `find`."""
 
-    def __init__(self, wire: PacketSocket, address: Address) -> None:
+    def __init__(self, wire: InitiatorWire, address: Address) -> None:
         self.wire = wire
         self.address = address
         self.target = BROADCAST_MAC
