@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from aoetui.engine.port_names import interface_of
 from aoetui.engine.snapshot import Alarm, DeviceState, ExportState, Sameness, Severity
 
 if TYPE_CHECKING:
@@ -24,7 +25,9 @@ def alarms_of(
     listed, known = list(exports), list(links)
     macs = {link.name: link.mac for link in known if link.mac is not None}
     ours = {
-        export.spec.address: [macs[port.interface] for port in export.ports if port.serving and port.interface in macs]
+        export.spec.address: [
+            macs[link] for port in export.ports if port.serving and (link := interface_of(port.interface)) in macs
+        ]
         for export in listed
     }
     found = [_export_alarm(export) for export in listed]

@@ -9,6 +9,7 @@ from aoetui.engine.acl import AccessLists
 from aoetui.engine.api import EngineError
 from aoetui.engine.conflicts import EndingError
 from aoetui.engine.events import EventLog
+from aoetui.engine.port_names import interface_of
 from aoetui.engine.ports import Port, Ports
 from aoetui.engine.san_events import tell
 from aoetui.engine.scanner import Scanner
@@ -101,7 +102,7 @@ class Core:
     # ---- in the engine's thread
 
     def wanted(self) -> set[str]:
-        """The interfaces that AoE is to be spoken on: the scanner's, and those of every open export."""
+        """The names of the ports that AoE is to be spoken on: the scanner's, and those of every open export."""
         links = self.links.current()
         wanted = set(self.interfaces or ())
         for held in self.serving.held():
@@ -176,5 +177,6 @@ class Core:
         before, self._carriers = self._carriers, {name: link.carrier for name, link in links.items()}
         for held in self.serving.held():
             for name, port in held.admitted.items():
-                if self._carriers.get(name) and before.get(name) is False:
+                link = interface_of(name)
+                if self._carriers.get(link) and before.get(link) is False:
                     self.serving.advertise(held, port)

@@ -301,7 +301,7 @@ class LocalEngine:
         core = self._core
         wanted = core.wanted()
         return tuple(
-            link_view(link, core.meters.get(name) or LinkMeter(), core.ports, chosen=name in wanted)
+            link_view(link, core.meters.get(name) or LinkMeter(), core.ports, wanted)
             for name, link in sorted(core.links.current().items())
         )
 

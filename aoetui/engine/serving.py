@@ -16,7 +16,9 @@ from aoetui.engine.api import EngineError
 from aoetui.engine.backing import Backing
 from aoetui.engine.exports import Export
 from aoetui.engine.latency import LatencyMeter, add_counts
+from aoetui.engine.link_notes import port_refusal
 from aoetui.engine.memory import MemoryBudget
+from aoetui.engine.port_names import port_name
 from aoetui.engine.protocol import target
 from aoetui.engine.protocol.address import BROADCAST_MAC, Address
 from aoetui.engine.protocol.changes import unique
@@ -89,17 +91,14 @@ class _ServedHere:
 
 
 def interfaces_of(spec: ExportSpec, links: Mapping[str, LinkFacts]) -> tuple[str, ...]:
-    """The interfaces an export names, its globs resolved among the Ethernet links that are up."""
+    """The names of the ports that an export asks for, its globs resolved among the links that can carry it now."""
     names: dict[str, None] = {}
     for pattern in spec.interfaces:
         if _GLOB.isdisjoint(pattern):
-            names[pattern] = None
-        else:
-            names.update(
-                (name, None)
-                for name, link in sorted(links.items())
-                if link.mac is not None and link.admin_up and link.bridge is None and fnmatchcase(name, pattern)
-            )
+            names[port_name(pattern, spec.vlan)] = None
+            continue
+        matching = (port_name(name, spec.vlan) for name in sorted(links) if fnmatchcase(name, pattern))
+        names.update((name, None) for name in matching if not port_refusal(name, links))
     return tuple(names)
 
 

@@ -176,6 +176,7 @@ class PortSnapshot:
     """An export on one interface: served there, or why not."""
 
     interface: str
+    """`eth1`; `eth1 vlan 100` where aoetui tags the frames itself."""
     serving: bool
     sector_count: int
     """Advertised: the most sectors of one frame there."""
@@ -330,15 +331,18 @@ class LinkSnapshot:
     rx_errors: int
     tx_errors: int
     chosen: bool
-    """Whether AoE is spoken on it: chosen for the scanner, or named by an export."""
+    """Whether AoE is spoken on it: chosen for the scanner, or named by an export. What follows is of untagged frames and of the
+    VLANs that aoetui tags itself, together."""
     ring_dropped: int
     """Frames the kernel dropped because our receive ring was full."""
     foreign_vlan: int
-    """Frames of a VLAN without a link of its own, refused."""
+    """Frames of VLANs without a link of their own, to this host or to all: refused where untagged ones are served.
+
+    Those of a VLAN that aoetui tags itself are among them: they are answered in that VLAN, and here not."""
     silences: tuple[tuple[Silence, int], ...]
     """Requests that were not answered since AoE was begun here, by reason."""
     problem: str
-    """Why AoE is not spoken on a chosen link; empty while it is."""
+    """Why AoE is not spoken on a chosen link, or in a VLAN that aoetui tags itself there; empty while it is."""
     notes: tuple[Note, ...]
 
     @property

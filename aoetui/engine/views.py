@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING
 
 from aoetui import __version__
 from aoetui.engine.latency import latency_of
-from aoetui.engine.links import notes_for, refusal_for
+from aoetui.engine.links import notes_for, port_refusal
+from aoetui.engine.port_names import interface_of, split_port_name
 from aoetui.engine.protocol.devices import DeviceState, Sameness
 from aoetui.engine.protocol.replies import FIRMWARE_VERSION
+from aoetui.engine.protocol.silence import Silence
 from aoetui.engine.protocol.wire import MAX_CONFIG_STRING, MAX_LIST, SECTOR
 from aoetui.engine.serving import interfaces_of
 from aoetui.engine.snapshot import (
@@ -18,14 +21,16 @@ from aoetui.engine.snapshot import (
     InitiatorSnapshot,
     Latency,
     LinkSnapshot,
+    Note,
     PathSnapshot,
     PortSnapshot,
     RefusedSnapshot,
+    Severity,
     StateLimits,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Iterable, Mapping
 
     from aoetui.engine.clock import Clock
     from aoetui.engine.exports import Export
@@ -73,11 +78,11 @@ def export_view(held: Held, ports: Ports, links: Mapping[str, LinkFacts], clock:
 
 def _port_view(held: Held, interface: str, ports: Ports, links: Mapping[str, LinkFacts]) -> PortSnapshot:
     port = held.admitted.get(interface)
-    link = links.get(interface)
+    link = links.get(interface_of(interface))
     if port is None or link is None or ports.get(interface) is not port:
         why = ports.problem(interface) or held.refused.get(interface) or held.problem
         return PortSnapshot(interface, serving=False, sector_count=0, problem=why)
-    why = refusal_for(interface, links) or ("" if link.carrier else f"{interface} has no carrier: check the cable")
+    why = port_refusal(interface, links) or ("" if link.carrier else f"{link.name} has no carrier: check the cable")
     return PortSnapshot(interface, serving=not why, sector_count=0 if why else port.facts.sector_count, problem=why)
 
 
@@ -204,10 +209,12 @@ def _sameness(shown: ExportSnapshot, foreign: DeviceSnapshot | None, others: tup
     return foreign.sameness if same else Sameness.DIFFERENT
 
 
-def link_view(link: LinkFacts, meter: LinkMeter, ports: Ports, *, chosen: bool) -> LinkSnapshot:
-    """One network interface, with what our socket on it counted."""
-    port = ports.get(link.name)
-    counted = None if port is None else port.statistics()
+def link_view(link: LinkFacts, meter: LinkMeter, ports: Ports, wanted: Collection[str]) -> LinkSnapshot:
+    """An interface, with what our sockets on it counted. `wanted`: the names of all ports that AoE is to be spoken on."""
+    names = sorted(name for name in wanted if interface_of(name) == link.name)
+    opened = [port for name, port in ports.all().items() if interface_of(name) == link.name]
+    counted = [port.statistics() for port in opened]
+    silences = sum((port.silences.copy() for port in opened), Counter[Silence]())
     return LinkSnapshot(
         name=link.name,
         index=link.index,
@@ -226,10 +233,17 @@ def link_view(link: LinkFacts, meter: LinkMeter, ports: Ports, *, chosen: bool) 
         tx_dropped=link.counters.tx_dropped,
         rx_errors=link.counters.rx_errors,
         tx_errors=link.counters.tx_errors,
-        chosen=chosen,
-        ring_dropped=0 if counted is None else counted.ring_dropped,
-        foreign_vlan=0 if counted is None else counted.foreign_vlan,
-        silences=() if port is None else tuple(sorted(port.silences.copy().items())),
-        problem=ports.problem(link.name) if chosen else "",
-        notes=notes_for(link, chosen=chosen),
+        chosen=bool(names),
+        ring_dropped=sum(each.ring_dropped for each in counted),
+        foreign_vlan=sum(each.foreign_vlan for each in counted),
+        silences=tuple(sorted(silences.items())),
+        problem=next((problem for name in names if (problem := ports.problem(name))), ""),
+        notes=(*notes_for(link, chosen=bool(names)), *_tagging_notes(names)),
     )
+
+
+def _tagging_notes(names: Iterable[str]) -> Iterable[Note]:
+    """Which VLANs of a link we tag ourselves."""
+    vlans = ", ".join(str(vlan) for _, vlan in map(split_port_name, names) if vlan is not None)
+    if vlans:
+        yield Note(Severity.INFO, f"AoE is spoken in VLAN {vlans} too: aoetui itself tags the frames (an export's vlan)")
