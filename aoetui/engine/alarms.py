@@ -8,7 +8,7 @@ from aoetui.engine.port_names import interface_of
 from aoetui.engine.snapshot import Alarm, DeviceState, ExportState, Sameness, Severity
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable
 
     from aoetui.engine.events import EventLog
     from aoetui.engine.protocol.address import Mac
@@ -82,15 +82,18 @@ class AlarmWatch:
 
     def __init__(self, events: EventLog) -> None:
         self._events = events
-        self._standing: dict[tuple[str, str], Alarm] = {}
+        self._standing: frozenset[tuple[str, str]] = frozenset()
+        self._ailing: set[str] = set()
+        """The subjects of whose alarms one was told here, until the last has gone."""
 
-    def see(self, alarms: Iterable[Alarm]) -> None:
-        """Compare with what stood before."""
+    def see(self, alarms: Iterable[Alarm], told: Collection[str] = ()) -> None:
+        """Compare with what stood before. What begins at a subject of `told` was told there, and so will be its end."""
         now = {(alarm.subject, alarm.text): alarm for alarm in alarms}
         for key, alarm in now.items():
-            if key not in self._standing:
+            if key not in self._standing and alarm.subject not in told:
                 self._events.add(alarm.severity, alarm.subject, alarm.text)
-        subjects = {subject for subject, _ in now}
-        for subject in {subject for subject, _ in self._standing} - subjects:
+                self._ailing.add(alarm.subject)
+        for subject in self._ailing - {subject for subject, _ in now}:
             self._events.add(Severity.INFO, subject, "well again")
-        self._standing = now
+            self._ailing.discard(subject)
+        self._standing = frozenset(now)

@@ -9,12 +9,12 @@ from aoetui.engine.acl import AccessLists
 from aoetui.engine.api import EngineError
 from aoetui.engine.conflicts import EndingError
 from aoetui.engine.events import EventLog
+from aoetui.engine.link_events import LinkHistory
 from aoetui.engine.port_names import interface_of
 from aoetui.engine.ports import Port, Ports
 from aoetui.engine.san_events import tell
 from aoetui.engine.scanner import Scanner
 from aoetui.engine.serving import Held, Serving, interfaces_of
-from aoetui.engine.snapshot import Severity
 from aoetui.engine.stats import LinkMeter
 
 if TYPE_CHECKING:
@@ -49,7 +49,8 @@ class Core:
         """Chosen for the scanner; None if nobody has chosen."""
         self.acl = AccessLists()
         self.serving = Serving(state, self.acl, self.events, clock)
-        self.ports = Ports(open_wire, self, on_change, self._port_lost)
+        self.history = LinkHistory(self.events, clock, self.serving.at_work)
+        self.ports = Ports(open_wire, self, on_change, self.history.lost)
         self.scanner = Scanner(self.ports, clock, self._found)
         self.meters: dict[str, LinkMeter] = {}
         self._on_change = on_change
@@ -79,9 +80,6 @@ class Core:
         """Responses go to the scanner, and to whoever asks for an address."""
         self.serving.questions.heard(port, frames)
         self.scanner.heard(port, frames)
-
-    def _port_lost(self, interface: str, reason: str) -> None:
-        self.events.add(Severity.WARNING, interface, f"AoE stopped on {interface}: {reason}; it goes on when the link is back")
 
     def _found(self, changes: list[Change]) -> None:
         shown = {device.address for device in self.devices()}
@@ -116,6 +114,7 @@ class Core:
 
     def settle(self) -> None:
         """Make everything true to the links of now: ports, the scanner's interfaces, and where exports are served."""
+        self.look_at_links()
         self.reconcile()
         self.serving.drop_ports(self.ports)
         # Also where we serve, chosen or not: whoever else answers for an address of ours has to be noticed.
@@ -134,6 +133,10 @@ class Core:
                 self.serving.admit(held, port)
         self.serving.advertise_changes()
         self._advertise_where_carrier_returned(links)
+
+    def look_at_links(self) -> None:
+        """Tell what happened to the links that AoE is spoken on."""
+        self.history.see(self.links.current(), self.wanted())
 
     def serve(self, held: Held) -> None:
         """Serve an open export on all of its interfaces, or raise EngineError and serve it on none."""

@@ -7,12 +7,15 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from aoetui.engine.latency import Latencies
+from aoetui.engine.port_names import interface_of
 from aoetui.engine.protocol.repeats import Retransmissions
 from aoetui.engine.snapshot import Counters
 
 if TYPE_CHECKING:
     from aoetui.engine.protocol.address import Mac
 
+ACTIVE_SECONDS = 60.0
+"""An initiator that read or wrote within this time is active."""
 MAX_INITIATORS = 1024
 FORGOTTEN_AT_ONCE = 256
 """What a full table gives up: MACs can be made up without end, and to search the table for each of them would take long."""
@@ -68,6 +71,10 @@ class InitiatorRecord:
         """When it last read or wrote, or else came."""
         return self.first_seen if self.last_io is None else self.last_io
 
+    def is_active(self, now: float) -> bool:
+        """Whether it is at work."""
+        return self.last_io is not None and now - self.last_io <= ACTIVE_SECONDS
+
 
 class Initiators:
     """The initiators of one export, at most MAX_INITIATORS, and the totals over all that ever were."""
@@ -80,6 +87,10 @@ class Initiators:
     def values(self) -> list[InitiatorRecord]:
         """Those that are listed, in order of first appearance; any thread."""
         return list(self._records.values())
+
+    def at_work(self, interface: str, now: float) -> list[InitiatorRecord]:
+        """Those that lately read or wrote on an interface, in whichever VLAN; any thread."""
+        return [record for record in self.values() if interface_of(record.interface) == interface and record.is_active(now)]
 
     def total(self) -> Counters:
         """What was answered to all of them; any thread."""

@@ -242,7 +242,9 @@ class LocalEngine:
                     self._desk.reopen(held)
         self._core.settle()
         self._core.sample()
-        self._alarms.see(self.snapshot().alarms)
+        shown = self.snapshot()
+        self._core.look_at_links()  # what the alarms are of is told by now
+        self._alarms.see(shown.alarms, self._core.history.take_told())
 
     @staticmethod
     def _carry_out(act: Callable[[], object], future: Future[Any]) -> None:

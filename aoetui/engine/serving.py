@@ -213,6 +213,12 @@ class Serving:
             if backing.overlaps(other.export.backing):
                 raise _already_exported(spec, other)
 
+    def at_work(self, interface: str) -> list[Mac]:
+        """The initiators that lately read or wrote on an interface."""
+        now = self._clock.monotonic()
+        exports = [export for held in self.held() if (export := held.export) is not None]
+        return sorted({record.mac for export in exports for record in export.initiators.at_work(interface, now)})
+
     def missing(self, held: Held, ports: Ports, links: Mapping[str, LinkFacts]) -> list[Port]:
         """The open ports of its interfaces where it is not served yet and was not refused."""
         if held.export is None:

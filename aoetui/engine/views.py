@@ -42,9 +42,6 @@ if TYPE_CHECKING:
     from aoetui.engine.serving import Held
     from aoetui.engine.stats import LinkMeter
 
-ACTIVE_SECONDS = 60.0
-"""An initiator that read or wrote within this time is active."""
-
 
 def export_view(held: Held, ports: Ports, links: Mapping[str, LinkFacts], clock: Clock) -> ExportSnapshot:
     """One export as it is now."""
@@ -114,7 +111,7 @@ def _initiator_view(record: InitiatorRecord, clock: Clock) -> InitiatorSnapshot:
         under_way=record.under_way,
         dropped=record.dropped,
         latency=latency_of(list(record.latencies.counts)),
-        active=last_io is not None and clock.monotonic() - last_io <= ACTIVE_SECONDS,
+        active=record.is_active(clock.monotonic()),
     )
 
 

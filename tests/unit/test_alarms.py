@@ -36,3 +36,16 @@ def test_a_subject_is_not_well_while_another_alarm_stands() -> None:
     assert [text for _, _, text in told(log)] == ["one", "other"]
     watch.see([])
     assert told(log, 2) == [(Severity.INFO, "e9.1", "well again")]
+
+
+def test_what_was_told_elsewhere_is_not_told_again() -> None:
+    log = EventLog(Clock())
+    watch = AlarmWatch(log)
+    down, taken = Alarm(Severity.WARNING, "eth1", "eth1 is down"), Alarm(Severity.ALARM, "e9.1", "eth1 is down")
+    watch.see([down, taken], {"eth1"})
+    watch.see([down, taken])
+    assert told(log) == [(Severity.ALARM, "e9.1", "eth1 is down")]
+    watch.see([])
+    assert told(log, 1) == [(Severity.INFO, "e9.1", "well again")]
+    watch.see([down])
+    assert told(log, 2) == [(Severity.WARNING, "eth1", "eth1 is down")]
