@@ -339,6 +339,10 @@ class LinkSnapshot:
     """Frames of VLANs without a link of their own, to this host or to all: refused where untagged ones are served.
 
     Those of a VLAN that aoetui tags itself are among them: they are answered in that VLAN, and here not."""
+    truncated: int
+    """Frames that the receive ring had no room for, since the MTU had grown: refused."""
+    send_failed: int
+    """Frames of ours that the kernel did not take: the link was down, its queue full, or its MTU cut."""
     silences: tuple[tuple[Silence, int], ...]
     """Requests that were not answered since AoE was begun here, by reason."""
     problem: str

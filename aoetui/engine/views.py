@@ -233,6 +233,8 @@ def link_view(link: LinkFacts, meter: LinkMeter, ports: Ports, wanted: Collectio
         chosen=bool(names),
         ring_dropped=sum(each.ring_dropped for each in counted),
         foreign_vlan=sum(each.foreign_vlan for each in counted),
+        truncated=sum(each.truncated for each in counted),
+        send_failed=sum(each.send_failed for each in counted),
         silences=tuple(sorted(silences.items())),
         problem=next((problem for name in names if (problem := ports.problem(name))), ""),
         notes=(*notes_for(link, chosen=bool(names)), *_tagging_notes(names)),

@@ -185,8 +185,22 @@ def _facts(link: LinkSnapshot) -> Iterator[Text]:
     yield _fact(
         "dropped", Text(f"{link.rx_dropped} received, {link.tx_dropped} sent, {link.ring_dropped} by our full receive ring")
     )
+    if link.send_failed:
+        yield _fact("not sent", Text(f"{figures.many(link.send_failed, 'frame')} of ours that the kernel did not take", "yellow"))
+    if link.truncated:
+        yield _fact("too long", Text(f"{figures.many(link.truncated, 'frame')} for the ring of the MTU before", "yellow"))
     yield _fact("errors", Text(f"{link.rx_errors} received, {link.tx_errors} sent"))
     yield _fact("refused", Text(f"{figures.many(link.foreign_vlan, 'frame')} of VLANs that have no link here"))
+    if link.chosen:
+        yield from _silences(link)
+
+
+def _silences(link: LinkSnapshot) -> Iterator[Text]:
+    """Why AoE frames were not answered, the most first. One line for each reason."""
+    if not link.silences:
+        yield _fact("silent", Text("no AoE frame was left without an answer"))
+    for name, (why, count) in zip_longest(("silent on",), sorted(link.silences, key=lambda each: -each[1]), fillvalue=""):
+        yield _fact(str(name), Text(f"{figures.count(count)} frames {MEANINGS[why]}"))
 
 
 def _fact(name: str, value: Text) -> Text:

@@ -115,6 +115,8 @@ def link(name: str, index: int, mac: str | None, **changes: Any) -> LinkSnapshot
         chosen=False,
         ring_dropped=0,
         foreign_vlan=0,
+        truncated=0,
+        send_failed=0,
         silences=(),
         problem="",
         notes=(),

@@ -43,6 +43,14 @@ def test_drops_are_told_apart() -> None:
     shown = link_detail(link("eth1", 3, "52:54:00:aa:00:01", rx_dropped=1, tx_dropped=2, ring_dropped=3, foreign_vlan=4)).plain
     assert "1 received, 2 sent, 3 by our full receive ring" in shown
     assert "4 frames of VLANs that have no link here" in shown
+    assert "not sent" not in shown
+    assert "too long" not in shown
+
+
+def test_frames_that_did_not_pass_are_shown() -> None:
+    shown = link_detail(link("eth1", 3, "52:54:00:aa:00:01", send_failed=1, truncated=2)).plain
+    assert "not sent  1 frame of ours that the kernel did not take" in shown
+    assert "too long  2 frames for the ring of the MTU before" in shown
 
 
 @pytest.mark.parametrize("size", [(80, 24), (120, 40)], ids=["80x24", "120x40"])
