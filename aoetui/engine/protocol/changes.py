@@ -139,7 +139,12 @@ def answer_reserve(
 
 
 def carry_out(change: Change, facts: ExportFacts) -> Changed:
-    """What the export's state becomes by a change, and the reply, as the facts are now."""
+    """What the export's state becomes by a change, and the reply, as the facts are now.
+
+    An AoE error means that nothing is changed: what the reply's own interface does not carry is refused, though the export may
+    not know yet that its MTU was cut.
+    """
+    facts = replace(facts, frame_limit=min(facts.frame_limit, change.port.frame_limit))
     match change:
         case SetConfig():
             return _set_config(change, facts)
@@ -179,7 +184,8 @@ def _edit_mask(change: EditMask, facts: ExportFacts) -> Changed:
             reply = reply_with(change.header, argument, facts, change.port)
             return Changed(replace(facts.state, mask=tuple(macs)), Reply(reply.frame, error=True))
     after = facts.with_state(replace(facts.state, mask=tuple(macs)))
-    return Changed(after.state, _mask_reply(change.header, after, change.port, MaskOp.EDIT))
+    reply = _mask_reply(change.header, after, change.port, MaskOp.EDIT)
+    return Changed(facts.state if reply.error else after.state, reply)
 
 
 def _direct(macs: dict[Mac, None], directive: Directive, limit: int) -> MaskError:

@@ -55,11 +55,17 @@ class Repeats:
         """Whether this write was executed, and is to be answered only. `arrived` is when its frame came."""
         mac, tag, digest = _requester(write), _tag(write), hash(write.data)
         frame = self._by_tag.get((mac, tag))
-        if frame is not None and frame.holds(write, digest) and arrived - frame.done <= MEMORY_SECONDS:
-            return True
+        if frame is not None and frame.holds(write, digest):
+            if arrived - frame.done <= MEMORY_SECONDS:
+                return True
+        elif frame is not None:
+            del self._by_tag[mac, tag]  # the tag is another write's from now on, even if the disk fails that one
         # It came before the same write was answered: the initiator had asked again, and nothing newer can have been acknowledged.
         block = self._by_block.get((mac, write.lba, write.count))
-        return block is not None and block.digest == digest and arrived < block.done
+        if block is None or block.digest != digest or arrived >= block.done:
+            return False
+        _remember(self._by_tag, (mac, tag), block)  # the network may repeat this frame as well
+        return True
 
     def executed(self, write: WriteBlocks, done: float) -> None:
         """Remember a write that is as durable as its reply will say."""

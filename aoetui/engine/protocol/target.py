@@ -131,6 +131,8 @@ def _answer_ata(header: Header, frame: bytes | memoryview, facts: ExportFacts, p
             return _write(head, low & _MASK_28, count, frame, facts)
         case AtaOp.WRITE_EXT:
             return _write(head, low | high << 32, count, frame, facts)
+        case AtaOp.IDENTIFY if port.frame_limit < ATA_HEADER + SECTOR:
+            return refusal(header, facts.address, port, AoeError.DEVICE_UNAVAILABLE)
         case _:
             return _answer_without_blocks(head, op, count, facts)
 

@@ -11,9 +11,12 @@ from aoetui.engine.protocol.frames import (
     Argument,
     AtaArgument,
     ConfigArgument,
+    Directive,
     Frame,
     Header,
     MalformedFrame,
+    MaskArgument,
+    ReserveArgument,
     UnknownArgument,
     config_request,
     decode,
@@ -29,13 +32,23 @@ MACS = st.binary(min_size=6, max_size=6).map(Mac)
 ATA = st.builds(AtaArgument, BYTE, BYTE, BYTE, BYTE, st.integers(0, 2**48 - 1), st.binary(max_size=1100))
 CONFIG = st.builds(ConfigArgument, WORD, WORD, BYTE, st.integers(0, 15), st.integers(0, 15), st.binary(max_size=1024))
 UNKNOWN = st.builds(UnknownArgument, st.binary(max_size=100))
-ARGUMENTS: dict[int, st.SearchStrategy[Argument]] = {0: ATA, 1: CONFIG}
+RESERVE = st.builds(ReserveArgument, BYTE, st.lists(MACS, max_size=255).map(tuple))
+
+
+@st.composite
+def mask_arguments(draw: st.DrawFn) -> MaskArgument:
+    """Any mask list that can be written without an error: the count is of what follows."""
+    lines = draw(st.lists(st.builds(Directive, BYTE, MACS), max_size=255))
+    return MaskArgument(draw(BYTE), 0, len(lines), tuple(lines))
+
+
+ARGUMENTS: dict[int, st.SearchStrategy[Argument]] = {0: ATA, 1: CONFIG, 2: mask_arguments(), 3: RESERVE}
 
 
 @st.composite
 def frames(draw: st.DrawFn) -> Frame:
     """Any frame that can be written."""
-    command = draw(st.one_of(st.sampled_from([0, 1]), BYTE))
+    command = draw(st.one_of(st.sampled_from([0, 1, 2, 3]), BYTE))
     argument = draw(ARGUMENTS.get(command, UNKNOWN))
     header = Header(
         destination=draw(MACS),
@@ -78,7 +91,16 @@ def test_golden_frame_is_written(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "needed"), [("config test", 35), ("identify", 36), ("read, 48 bits", 36), ("mask list read", 24)]
+    ("name", "needed"),
+    [
+        ("config test", 35),
+        ("identify", 36),
+        ("read, 48 bits", 36),
+        ("mask list read", 28),
+        ("mask list edit", 44),
+        ("reserve set", 38),
+        ("vendor command", 24),
+    ],
 )
 def test_every_truncation_of_a_request(name: str, needed: int) -> None:
     raw, _ = golden.MEANT[name]
@@ -137,6 +159,17 @@ def test_longest_config_string() -> None:
 def test_too_long_config_string_is_not_written() -> None:
     with pytest.raises(ValueError, match="at most 1024"):
         encode(Frame(golden.request(1), ConfigArgument(0, 0, 0, 1, 3, bytes(1025))))
+
+
+def test_mask_error_of_a_request_means_nothing_and_of_a_response_ends_it() -> None:
+    asked = bytearray(golden.MASK_EDIT)
+    asked[26] = 3
+    argument = decode(bytes(asked)).argument
+    assert isinstance(argument, MaskArgument)
+    assert len(argument.directives) == 2
+    answered = bytearray(golden.MASK_OF_TWO)
+    answered[26] = 3
+    assert decode(bytes(answered)).argument == MaskArgument(0, 3, 2, ())
 
 
 def test_another_ethertype_is_not_aoe() -> None:
