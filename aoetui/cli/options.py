@@ -36,9 +36,13 @@ def address_of(shelf: str, slot: str) -> Address:
 def macs_of(texts: Iterable[str]) -> tuple[Mac, ...]:
     """The mask list of `-m`. Raises UsageError."""
     try:
-        return tuple(Mac.parse(text) for text in parts(texts))
+        macs = tuple(Mac.parse(text) for text in parts(texts))
     except ValueError as error:
         raise UsageError(str(error), field="mask") from error
+    for mac in macs:
+        if not mac.is_sender:
+            raise UsageError(f"no frame can come from {mac}: name the initiator's own MAC", field="mask")
+    return macs
 
 
 def survey_options(command: Decorated) -> Decorated:

@@ -50,17 +50,32 @@ def members(words: Iterable[str], groups: Mapping[str, frozenset[Mac]], ethers: 
     for word in words:
         if word in groups:
             found |= groups[word]
-            continue
-        try:
-            found.add(Mac.parse(word))
-        except ValueError:
+        elif is_mac(word):
+            found.add(_initiator(word))
+        else:
             hosts = read_ethers(ethers) if hosts is None else hosts
             if word not in hosts:
                 raise UnknownWordError(
                     f"holds {word!r}, which is no MAC, no group of [acl] and no host of {ethers}: correct it, or define it there"
-                ) from None
+                )
             found.add(hosts[word])
     return frozenset(found)
+
+
+def is_mac(word: str) -> bool:
+    """Whether a word is written as a MAC is."""
+    try:
+        Mac.parse(word)
+    except ValueError:
+        return False
+    return True
+
+
+def _initiator(word: str) -> Mac:
+    mac = Mac.parse(word)
+    if not mac.is_sender:
+        raise UnknownWordError(f"holds {mac}, which no frame can come from: name the initiator's own MAC")
+    return mac
 
 
 def read_ethers(path: Path) -> dict[str, Mac]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import glob
 import os
 import secrets
 from contextlib import suppress
@@ -42,9 +43,25 @@ def sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
+def remove_leftovers(path: Path) -> None:
+    """Remove what processes that were killed in the middle of `replace_file` have left, of this file and of those named after it.
+
+    To be called by whoever alone may replace it now.
+    """
+    for leftover in path.parent.glob(f".{glob.escape(path.name)}.*.tmp"):
+        with suppress(OSError):
+            leftover.unlink()
+
+
 def make_folder(folder: Path) -> None:
-    """Make a folder and its parents: 0755 for root, whose settings others may read, 0700 for anyone else. Raises OSError."""
-    folder.mkdir(mode=0o755 if os.geteuid() == 0 else 0o700, parents=True, exist_ok=True)
+    """Make a folder and its parents, on stable storage: 0755 for root, whose settings others may read, 0700 for anyone else.
+
+    Raises OSError.
+    """
+    if not folder.is_dir():
+        make_folder(folder.parent)
+        folder.mkdir(mode=0o755 if os.geteuid() == 0 else 0o700, exist_ok=True)
+        sync_folder(folder.parent)
 
 
 def _write_new(path: Path, content: bytes, mode: int) -> None:

@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from aoetui.engine.api import EngineError, NoPermissionError, UsageError
-from aoetui.engine.atomic import make_folder, replace_file
+from aoetui.engine.atomic import make_folder, remove_leftovers, replace_file
 from aoetui.engine.config_edit import with_export, with_interfaces, without_export
 from aoetui.engine.config_reading import Config, ConfigError, read_config
 
@@ -86,6 +86,7 @@ class ConfigFile:
                 if new == old:
                     return
                 _judge(new, self.path)
+                remove_leftovers(real)
                 _back_up(real, old)
                 replace_file(real, new.encode())
 

@@ -9,7 +9,7 @@ import tomllib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from aoetui.engine.acl import UnknownWordError, members
+from aoetui.engine.acl import UnknownWordError, is_mac, members
 from aoetui.engine.api import EngineError
 from aoetui.engine.config_text import Layout, Section, lay_out
 from aoetui.engine.config_values import EXPORT_KEYS, READERS, BadValueError, access_list, names
@@ -18,7 +18,7 @@ from aoetui.engine.spec import ExportSpec
 from aoetui.engine.window import windows_meet
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Collection, Iterable, Mapping
     from pathlib import Path
 
     from aoetui.engine.protocol.address import Mac
@@ -115,10 +115,21 @@ def _read_groups(table: object, layout: Layout, file: Path) -> dict[str, frozens
     groups: dict[str, frozenset[Mac]] = {}
     for name, value in table.items():
         try:
-            groups[name] = members(access_list(value), groups)
+            groups[name] = _read_group(name, value, groups, later=table.keys() - groups.keys())
         except (BadValueError, UnknownWordError) as error:
             raise _wrong(file, lines.get(name, line), f"the group {name} {error}") from error
     return groups
+
+
+def _read_group(name: str, value: object, groups: Mapping[str, frozenset[Mac]], later: Collection[str]) -> frozenset[Mac]:
+    """Raises BadValueError, UnknownWordError."""
+    if is_mac(name):
+        raise BadValueError("would pass for a MAC: give the group another name")
+    words = access_list(value)
+    for word in words:
+        if word in later:
+            raise BadValueError(f"holds {word!r}, a group that does not stand above it: move that up, or remove the word")
+    return members(words, groups)
 
 
 def _refuse_unknown_words(

@@ -56,11 +56,14 @@ def names(value: object) -> tuple[str, ...]:
 
 
 def access_list(value: object) -> tuple[str, ...]:
-    """MACs, groups of `[acl]`, names of /etc/ethers. Raises BadValueError, also for an empty list: it would let nobody in."""
+    """MACs, groups of `[acl]`, names of /etc/ethers.
+
+    Raises BadValueError, also for an empty list: it might mean nobody or everybody.
+    """
     if not isinstance(value, list) or not all(isinstance(word, str) and word.strip() and word.isprintable() for word in value):
         raise BadValueError(f'must be a list of MACs and names, not {_shown(value)}: write ["52:54:00:a0:e0:01", "webservers"]')
     if not value:
-        raise BadValueError("is empty, and would mean nobody: name an initiator, or remove the key to mean everybody")
+        raise BadValueError("names nobody: name an initiator, or remove the line")
     return tuple(value)
 
 

@@ -6,7 +6,7 @@ Changes come from the engine's thread alone. Ports read `_table`, which is repla
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
@@ -21,7 +21,6 @@ from aoetui.engine.memory import MemoryBudget
 from aoetui.engine.port_names import port_name
 from aoetui.engine.protocol import target
 from aoetui.engine.protocol.address import BROADCAST_MAC, Address
-from aoetui.engine.protocol.changes import unique
 from aoetui.engine.protocol.replies import advertisement
 from aoetui.engine.protocol.silence import Silence
 from aoetui.engine.protocol.wire import BROADCAST_SHELF, BROADCAST_SLOT, LINUX_REFUSED_SHELF
@@ -176,7 +175,7 @@ class Serving:
             try:
                 self._refuse_shared(spec, backing)
                 kept = self._state.open(spec.address, backing.key)
-                kept.keep(replace(kept.state, mask=unique((*kept.state.mask, *spec.mask))))
+                kept.add_to_mask(spec.mask)
             except EngineError:
                 backing.close()
                 raise

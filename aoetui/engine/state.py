@@ -8,18 +8,20 @@ from __future__ import annotations
 import hashlib
 import json
 import socket
-from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from aoetui.engine.api import EngineError, NoPermissionError
-from aoetui.engine.atomic import make_folder, replace_file
+from aoetui.engine.atomic import make_folder, remove_leftovers, replace_file
 from aoetui.engine.protocol.address import Mac
+from aoetui.engine.protocol.changes import unique
 from aoetui.engine.protocol.facts import TargetState
 from aoetui.engine.protocol.wire import MAX_CONFIG_STRING, MAX_LIST
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from aoetui.engine.protocol.address import Address
 
 _VERSION = 1
@@ -43,6 +45,14 @@ class KeptState:
         if self.path is not None:
             _save(self.path, self._written(state))
         self.state = state
+
+    def add_to_mask(self, macs: Iterable[Mac]) -> None:
+        """Keep these in the mask list too. Raises EngineError (field `mask`), also where no list can hold them all."""
+        mask = unique((*self.state.mask, *macs))
+        if len(mask) > MAX_LIST:
+            raise EngineError(f"{len(mask)} MACs are more than a mask list holds: keep at most {MAX_LIST}", field="mask")
+        if mask != self.state.mask:
+            self.keep(replace(self.state, mask=mask))
 
     def _written(self, state: TargetState) -> dict[str, object]:
         return {
@@ -73,7 +83,7 @@ class StateStore:
         if self._directory is None:
             return KeptState(address, backing_key, _make_serial(address, backing_key), TargetState(), None)
         path = self._directory / f"{address}-{hashlib.sha256(backing_key.encode()).hexdigest()[:16]}.json"
-        _remove_leftovers(path)
+        remove_leftovers(path)
         try:
             return _load(path, address, backing_key)
         except FileNotFoundError:
@@ -90,7 +100,7 @@ def _load(path: Path, address: Address, backing_key: str) -> KeptState:
         raise
     except OSError as error:
         raise EngineError(f"the state file {path} cannot be read ({error.strerror}): repair its permissions or disk") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise _broken(path) from error
     match written:
         case {
@@ -113,7 +123,7 @@ def _load(path: Path, address: Address, backing_key: str) -> KeptState:
 
 def _macs(written: list[object]) -> tuple[Mac, ...]:
     """Raises ValueError."""
-    macs = tuple(dict.fromkeys(Mac.parse(str(mac)) for mac in written))
+    macs = unique(Mac.parse(str(mac)) for mac in written)
     if len(macs) > MAX_LIST:
         raise ValueError(f"{len(macs)} MACs are more than {MAX_LIST}")
     return macs
@@ -121,13 +131,6 @@ def _macs(written: list[object]) -> tuple[Mac, ...]:
 
 def _is_serial(text: str) -> bool:
     return 0 < len(text) <= MAX_SERIAL and text.isascii() and text.isprintable()
-
-
-def _remove_leftovers(path: Path) -> None:
-    """What a process that was killed in the middle of a save has left: never the state itself."""
-    for leftover in path.parent.glob(f".{path.name}.*.tmp"):
-        with suppress(OSError):
-            leftover.unlink()
 
 
 def _save(path: Path, state: dict[str, object]) -> None:

@@ -33,6 +33,6 @@ def _list(macs: tuple[Mac, ...], limit: int, name: str) -> tuple[Mac, ...]:
         text = f"{len(chosen)} MACs are more than a reply holds at the MTU of its interfaces: keep at most {limit}"
         raise EngineError(text, field=name)
     for mac in chosen:
-        if mac.is_multicast or not any(mac.raw):
+        if not mac.is_sender:
             raise EngineError(f"{mac} is no address that a frame can come from: name the initiator's own", field=name)
     return chosen

@@ -58,6 +58,7 @@ def refusal(capsys: pytest.CaptureFixture[str], *arguments: str, code: ExitCode 
         (["export", "-o", "-5", "9", "1", "eth1", "disk"], "offset -5 is out of range"),
         (["export", "-l", "0", "9", "1", "eth1", "disk"], "length 0 is out of range"),
         (["export", "-m", "52:54", "9", "1", "eth1", "disk"], "'52:54' is not a MAC"),
+        (["export", "-m", "ff:ff:ff:ff:ff:ff", "9", "1", "eth1", "disk"], "name the initiator's own MAC"),
         (["export", "9", "1", ",", "disk"], "needs at least one interface"),
         (["--config", "x.toml", "export", "9", "1", "eth1", "disk"], "export keeps no config"),
         (["--demo", "stat"], "--demo and --read-only belong to the console"),

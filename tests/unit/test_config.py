@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -72,6 +73,8 @@ def spec(slot: int = 1, path: str = "/srv/web01.img", **others: object) -> Expor
 
 NAMES = st.text(st.characters(categories=["L", "N", "P", "S"], exclude_characters="/"), min_size=1, max_size=15)
 LABELS = st.text(st.characters(exclude_categories=["C", "Z"]) | st.just(" "), max_size=30).filter(str.isprintable)
+MACS = st.binary(min_size=6, max_size=6).map(lambda raw: Mac(bytes([raw[0] & 0xFE | 2]) + raw[1:]))
+WORDS = st.lists(MACS.map(str), max_size=3).map(tuple)
 SPECS = st.builds(
     ExportSpec,
     address=st.builds(Address, st.integers(0, 0xFFFE), st.integers(0, 0xFE)),
@@ -83,7 +86,9 @@ SPECS = st.builds(
     offset=st.integers(0, 1 << 48),
     length=st.none() | st.integers(1, 1 << 48),
     buffer_count=st.integers(2, 0xFFFF),
-    mask=st.lists(st.binary(min_size=6, max_size=6).map(Mac), max_size=3).map(tuple),
+    vlan=st.none() | st.integers(1, 4094),
+    accept=WORDS,
+    deny=WORDS,
     serial=st.text(st.characters(min_codepoint=33, max_codepoint=126), max_size=20),
     label=LABELS,
     enabled=st.just(False),  # Enabled ones may not share a backing; that has tests of its own.
@@ -215,6 +220,21 @@ def test_a_last_line_without_an_end_and_windows_line_ends(file: ConfigFile) -> N
     assert b'path = "/srv/x.img"   # on the array\r\n' in path_of(file).read_bytes()
 
 
+def test_groups_are_lists_of_macs_and_of_groups_above(file: ConfigFile) -> None:
+    macs = [Mac.parse(f"52:54:00:a0:e0:0{number}") for number in (1, 2)]
+    write(file, f"[acl]\n# rack 4\none = ['{macs[0]}']\nboth = ['one', '{str(macs[1]).upper()}']\n" + ONE + "accept = ['both']\n")
+    loaded = file.load()
+    assert loaded.groups == {"one": {macs[0]}, "both": set(macs)}
+    assert loaded.exports[0].accept == ("both",)
+    file.put_export(replace(loaded.exports[0], accept=("one", str(macs[1])), deny=("both",)))
+    assert text_of(file).endswith(f'accept = ["one", "{macs[1]}"]\ndeny = ["both"]\n')
+    with pytest.raises(ConfigError, match=r"not saved, since it would read: .*accept holds 'none'"):
+        file.put_export(replace(loaded.exports[0], accept=("none",)))
+    file.put_export(replace(loaded.exports[0], accept=()))
+    assert "accept" not in text_of(file)
+    assert "# rack 4" in text_of(file)
+
+
 def test_no_file_is_an_empty_config_and_none_keeps_nothing(file: ConfigFile) -> None:
     assert file.load() == Config(None, ())
     nothing = ConfigFile(None)
@@ -227,8 +247,17 @@ def test_no_file_is_an_empty_config_and_none_keeps_nothing(file: ConfigFile) -> 
     [
         ("a = 1\n[[export]\n", 2, "not TOML"),
         ("[engine]\ninterfaces = [", 2, "not TOML"),
-        ("\nvlan = 3", 2, "unknown key 'vlan': the keys here are engine, export"),
-        ("[acl]\nx = 1", 1, "unknown key 'acl'"),
+        ("\nvlan = 3", 2, "unknown key 'vlan': the keys here are engine, acl, export"),
+        ("[acl]\nx = 1", 2, "the group x must be a list of MACs and names, not 1"),
+        ("[acl]\nx = []", 2, "the group x names nobody: name an initiator, or remove the line"),
+        ("[acl]\nx = ['52:54']", 2, "the group x holds '52:54', which is no MAC, no group"),
+        ("[acl]\nx = ['y']\ny = ['52:54:00:a0:e0:01']", 2, "the group x holds 'y', a group that does not stand above it"),
+        ("[acl]\nx = ['x']", 2, "the group x holds 'x', a group that does not stand above it"),
+        ("[acl]\n'52:54:00:a0:e0:01' = ['52:54:00:a0:e0:02']", 2, "would pass for a MAC: give the group another name"),
+        ("[acl]\nx = ['ff:ff:ff:ff:ff:ff']", 2, "no frame can come from"),
+        ("# one\n[acl.x]\ny = 1", 2, "the group x must be a list"),
+        ("# one\nacl = 1", 2, r"write \[acl\]"),
+        ("acl.x = []", 1, "the group x names nobody"),
         ("[engine]\n\ninterface = []", 3, "did you mean interfaces"),
         ("[engine]\ninterfaces = 'eth1'", 2, r"interfaces must be a list of names, not 'eth1': write \[\"eth1\"\]"),
         ("[engine]\ninterfaces = ['a b']", 2, "no interface is called"),
@@ -238,7 +267,15 @@ def test_no_file_is_an_empty_config_and_none_keeps_nothing(file: ConfigFile) -> 
         ("# one\n[[export]]\nshelf = 1\n", 2, "lacks slot, path, interfaces"),
         (ONE + "uuid = 'x'", 6, "unknown key 'uuid'"),
         (ONE + "readonly = true", 6, "did you mean read_only"),
-        (ONE + "[export.accept]\nx = 1", 6, "unknown key 'accept'"),
+        (ONE + "[export.accept]\nx = 1", 6, "accept must be a list of MACs and names"),
+        (ONE + "accept = []", 6, "accept names nobody: name an initiator, or remove the line"),
+        (ONE + "deny = []", 6, "deny names nobody"),
+        (ONE + "accept = '52:54:00:a0:e0:01'", 6, "accept must be a list"),
+        (ONE + "accept = [' ']", 6, "accept must be a list"),
+        (ONE + "accept = ['rack']", 6, "accept holds 'rack', which is no MAC, no group of .acl. and no host of /etc/ethers"),
+        (ONE + "\ndeny = ['52:54:00:a0:e0:01', 'rack']\n[acl]\nracks = ['52:54:00:a0:e0:01']", 7, "deny holds 'rack'"),
+        (ONE + "vlan = 4095", 6, "vlan 4095 is out of range"),
+        (ONE + "vlan = '100'", 6, "vlan must be a whole number"),
         (ONE + "offset.x = 1", 6, "offset must be a whole number"),
         (ONE + "offset = true", 6, "offset must be a whole number, not True"),
         (ONE + "offset = 1.0", 6, "offset must be a whole number"),
@@ -247,7 +284,7 @@ def test_no_file_is_an_empty_config_and_none_keeps_nothing(file: ConfigFile) -> 
         (ONE + 'label = "a\\u001b"', 6, "control character"),
         (ONE + "durability = 'sync'", 6, 'durability must be "cached" or "durable", not'),
         (ONE + "durability = 1", 6, "durability must be"),
-        (ONE + "mask = ['52:54']", 6, "mask holds something else: '52:54' is not a MAC"),
+        (ONE + "mask = ['52:54:00:a0:e0:01']", 6, "unknown key 'mask'"),
         (ONE + "serial = 'twenty-one-characters'", 6, "at most 20 ASCII"),
         (ONE + "\nbuffer_count = 1", 7, "buffer count 1 is out of range"),
         (ONE + "length = 0", 6, "length 0 is out of range"),
@@ -385,6 +422,16 @@ def test_the_new_text_is_whole_and_synced_before_it_has_the_name(tmp_path: Path,
     atomic.replace_file(path, b"new")
     assert steps == ["sync True", "b'new' for b'old'", "sync False"]
     assert path.read_bytes() == b"new"
+
+
+def test_what_a_killed_edit_left_is_removed_by_the_next(file: ConfigFile) -> None:
+    write(file, ONE)
+    folder = path_of(file).parent
+    for name in (".config.toml.0a1b2c3d.tmp", ".config.toml.1.0a1b2c3d.tmp"):
+        (folder / name).write_text("half a")
+    (folder / ".other.toml.0a1b2c3d.tmp").write_text("another's")
+    file.set_interfaces(["eth1"])
+    assert sorted(each.name for each in folder.iterdir()) == [".other.toml.0a1b2c3d.tmp", "config.toml", "config.toml.1"]
 
 
 def test_edits_of_several_programs_are_all_kept(file: ConfigFile) -> None:

@@ -32,21 +32,22 @@ def mac(number: int) -> Mac:
     return Mac(b"\x02\0" + number.to_bytes(4, "big"))
 
 
-def test_one_mac_on_two_interfaces_is_two_initiators(hands: Hands) -> None:
+def test_one_mac_on_two_interfaces_is_two_initiators() -> None:
     table = Initiators()
-    assert table.find(mac(1), "eth1") is table.find(mac(1), "eth1")
-    assert table.find(mac(1), "eth1") is not table.find(mac(1), "eth2")
+    assert table.find(mac(1), "eth1", 1.0) is table.find(mac(1), "eth1", 2.0)
+    assert table.find(mac(1), "eth1", 3.0) is not table.find(mac(1), "eth2", 4.0)
+    assert [(each.first_seen, each.last_seen) for each in table.values()] == [(1.0, 3.0), (4.0, 4.0)]
     assert [(each.mac, each.interface) for each in table.values()] == [(mac(1), "eth1"), (mac(1), "eth2")]
 
 
 def test_the_busy_stay_the_idle_go_and_the_totals_stay_right(hands: Hands) -> None:
     table = Initiators()
-    busy = table.find(mac(0), "eth1")
+    busy = table.find(mac(0), "eth1", hands.now)
     count = MAX_INITIATORS * 2
     for number in range(1, count):
         hands.now += 1
         busy.last_io = hands.now
-        table.was_read(table.find(mac(number), "eth1"), 512)
+        table.was_read(table.find(mac(number), "eth1", hands.now), 512)
         table.was_written(busy, 1024)
         table.replied(busy, error=number % 2 == 0)
         assert len(table.values()) <= MAX_INITIATORS
@@ -60,10 +61,10 @@ def test_the_busy_stay_the_idle_go_and_the_totals_stay_right(hands: Hands) -> No
 
 def test_what_is_answered_to_one_that_was_forgotten_still_counts(hands: Hands) -> None:
     table = Initiators()
-    waiting = table.find(mac(0), "eth1")
+    waiting = table.find(mac(0), "eth1", hands.now)
     for number in range(1, MAX_INITIATORS + 1):
         hands.now += 1
-        table.find(mac(number), "eth1")
+        table.find(mac(number), "eth1", hands.now)
     assert waiting not in table.values()
     table.was_failed(waiting)
     table.was_read(waiting, 512)

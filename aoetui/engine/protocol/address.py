@@ -37,6 +37,11 @@ class Mac:
         """Whether the group bit is set (true of broadcast too): no frame may come from such an address."""
         return bool(self.raw[0] & 1)
 
+    @property
+    def is_sender(self) -> bool:
+        """Whether a frame may come from it: it is neither a group nor all zeros."""
+        return not self.is_multicast and any(self.raw)
+
     def __str__(self) -> str:
         return self.raw.hex(":")
 
