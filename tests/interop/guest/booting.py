@@ -47,8 +47,8 @@ class DebianGuest:
         """Start it, with `eth0`, `eth1`, ... on the taps of `namespace`, all up, and the disks as `/dev/vdb`, `/dev/vdc`, ...
 
         A disk is what qemu takes as `file=` of raw bytes; the guest sees a write cache that it has to flush. With `systemd`
-        Debian's services run, else the commands of the test alone. After `lifetime` seconds the guest is killed. Raises GuestError
-        when it does not come up.
+        Debian's services run, else the commands of the test alone. After `lifetime` seconds the guest is killed. Raises
+        GuestError when it does not come up.
         """
         with ExitStack() as undo:
             scratch = Path(undo.enter_context(tempfile.TemporaryDirectory()))
