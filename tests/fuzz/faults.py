@@ -1,0 +1,73 @@
+"""Targets broken on purpose: the fuzzer has to find each of them."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from dataclasses import replace
+from typing import TYPE_CHECKING
+from unittest.mock import patch
+
+from aoetui.engine import serving
+from aoetui.engine.backing import Backing
+from aoetui.engine.protocol import replies, target
+from aoetui.engine.protocol.wire import ATA_HEADER, MIN_FRAME, SECTOR
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from aoetui.engine.protocol.address import Address
+    from aoetui.engine.protocol.facts import ExportFacts, PortFacts
+    from aoetui.engine.protocol.header import Header
+    from aoetui.engine.protocol.replies import Reply, WriteBlocks
+    from aoetui.engine.protocol.target import Answer
+    from aoetui.engine.protocol.wire import AoeError
+
+_read = target._read
+
+
+def _echoing_write_reply(intent: WriteBlocks) -> bytes:
+    """Sends back what came behind the data."""
+    rest = bytes(intent.data.obj)[ATA_HEADER + intent.count * SECTOR :]
+    return (intent.head + rest).ljust(MIN_FRAME, b"\0")
+
+
+def _raising_refusal(header: Header, address: Address, port: PortFacts, error: AoeError) -> Reply:
+    """Fails on one vendor command."""
+    if header.command == 0xF0:
+        raise IndexError("on purpose")
+    return replies.refusal(header, address, port, error)
+
+
+def _reading_too_far(head: bytes, lba: int, count: int, facts: ExportFacts) -> Answer:
+    """Takes the sector behind the last one for the export's own."""
+    return _read(head, lba, count, replace(facts, sectors=facts.sectors + 1))
+
+
+class _OverlongBacking(Backing):
+    """Repeats the last sector behind the window's end."""
+
+    def write(self, lba: int, data: bytes | bytearray | memoryview) -> None:
+        super().write(lba, data)
+        if lba + len(data) // SECTOR == self.window.sectors:
+            os.pwrite(self._descriptors.plain, bytes(data[-SECTOR:]), self.window.end * SECTOR)
+
+
+_FAULTS = {
+    "echo": (replies, "write_reply", _echoing_write_reply),
+    "raise": (target, "refusal", _raising_refusal),
+    "read too far": (target, "_read", _reading_too_far),
+    "write too far": (serving, "Backing", _OverlongBacking),
+}
+FAULTS = tuple(_FAULTS)
+
+
+@contextlib.contextmanager
+def broken(fault: str) -> Iterator[None]:
+    """This process's target is broken so; an empty name leaves it as it is."""
+    if not fault:
+        yield
+        return
+    where, name, instead = _FAULTS[fault]
+    with patch.object(where, name, instead):
+        yield
