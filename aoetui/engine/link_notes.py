@@ -43,8 +43,8 @@ def port_refusal(name: str, links: Mapping[str, LinkFacts]) -> str:
 
 def _tagging_refusal(link: LinkFacts, vlan: int, links: Mapping[str, LinkFacts]) -> str:
     if link.vlan_id is not None:
-        below = link.parent or "the interface below it"
-        return f"{link.name} is the link of VLAN {link.vlan_id} already: leave vlan out, or name {below} for VLAN {vlan}"
+        other = f", or name {link.parent or 'the interface below'} for VLAN {vlan}" if vlan != link.vlan_id else ""
+        return f"{link.name} is the link of VLAN {link.vlan_id} already: leave vlan out{other}"
     for own in links.values():
         if (own.parent, own.vlan_id) == (link.name, vlan):
             return f"VLAN {vlan} of {link.name} has its own link here, and both would answer: name {own.name} and leave vlan out"

@@ -24,13 +24,11 @@ _VLAN_ID = 0x0FFF
 _SO_ATTACH_FILTER = 26
 _INSTRUCTION = struct.Struct("=HBBI")
 """struct sock_filter: code, instructions to skip if true, if false, operand."""
-_LOAD, _LOAD_HALF, _AND, _IF_EQUAL, _IF_GREATER, _RETURN = 0x20, 0x28, 0x54, 0x15, 0x25, 0x06
+_LOAD, _LOAD_HALF, _AND, _IF_EQUAL, _RETURN = 0x20, 0x28, 0x54, 0x15, 0x06
 """Codes of classic BPF (include/uapi/linux/bpf_common.h)."""
 _METADATA = 0xFFFFF000
 """SKF_AD_OFF (include/uapi/linux/filter.h); loads from here on read what the kernel knows of a frame."""
-_PACKET_TYPE, _TAG, _TAG_PRESENT, _TAG_PROTOCOL = (_METADATA + offset for offset in (4, 44, 48, 60))
-_MULTICAST = 2
-"""The last packet type that is meant for this host; those behind are for others, or were sent from here."""
+_TAG, _TAG_PROTOCOL = _METADATA + 44, _METADATA + 60
 _WHOLE = 0xFFFFFFFF
 
 
@@ -41,7 +39,7 @@ class _Program(ctypes.Structure):
 
 
 def attach_filter(sock: socket.socket, vlan: int) -> None:
-    """Let only AoE frames of this VLAN, sent to this host or to all, into a packet socket. Raises OSError.
+    """Let only AoE frames of this VLAN into a packet socket. Raises OSError.
 
     Call it before the socket is bound: then no other frame slips in.
     """
@@ -51,12 +49,8 @@ def attach_filter(sock: socket.socket, vlan: int) -> None:
 
 
 def _filter(vlan: int) -> Iterable[tuple[int, int, int, int]]:
-    """Every skip but the last ends at the last instruction, which lets nothing through."""
+    """Every skip ends at the last instruction, which lets nothing through."""
     return (
-        (_LOAD, 0, 0, _PACKET_TYPE),
-        (_IF_GREATER, 10, 0, _MULTICAST),
-        (_LOAD, 0, 0, _TAG_PRESENT),
-        (_IF_EQUAL, 0, 8, 1),
         (_LOAD, 0, 0, _TAG_PROTOCOL),
         (_IF_EQUAL, 0, 6, _ETHERTYPE_8021Q),
         (_LOAD, 0, 0, _TAG),

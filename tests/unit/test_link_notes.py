@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from aoetui.engine.link_facts import LinkFacts
-from aoetui.engine.link_notes import candidates, notes_for, refusal_for
+from aoetui.engine.link_notes import candidates, notes_for, port_refusal, refusal_for
 from aoetui.engine.protocol.address import Mac
 from aoetui.engine.snapshot import Severity
 
@@ -39,6 +39,35 @@ def test_nothing_is_refused_that_can_carry_aoe(link: LinkFacts) -> None:
 )
 def test_a_refusal_names_the_link_and_the_remedy(link: LinkFacts, text: str) -> None:
     assert refusal_for("eth1", named(link)) == text
+
+
+def vlan_link(vlan: int, parent: str | None = "eth1") -> LinkFacts:
+    """As a kernel with 8021q has them."""
+    return replace(GOOD, name=f"eth1.{vlan}", kind="vlan", vlan_id=vlan, parent=parent)
+
+
+@pytest.mark.parametrize("name", ["eth1 vlan 100", "eth1 vlan 20", "eth2 vlan 200", "eth1", "eth1.200"])
+def test_a_vlan_is_tagged_where_it_has_no_link(name: str) -> None:
+    assert port_refusal(name, named(GOOD, replace(GOOD, name="eth2"), vlan_link(200))) == ""
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("eth1 vlan 200", "VLAN 200 of eth1 has its own link here, and both would answer: name eth1.200 and leave vlan out"),
+        ("eth1.200 vlan 200", "eth1.200 is the link of VLAN 200 already: leave vlan out"),
+        ("eth1.200 vlan 5", "eth1.200 is the link of VLAN 200 already: leave vlan out, or name eth1 for VLAN 5"),
+        (
+            "eth1.300 vlan 5",
+            "eth1.300 is the link of VLAN 300 already: leave vlan out, or name the interface below for VLAN 5",
+        ),
+        ("eth3 vlan 5", "eth3 is down: bring it up with `ip link set eth3 up`"),
+        ("eth9 vlan 5", "there is no interface eth9: choose from eth1, eth1.200, eth1.300"),
+    ],
+)
+def test_where_a_vlan_cannot_be_tagged_the_remedy_is_named(name: str, text: str) -> None:
+    down = replace(GOOD, name="eth3", admin_up=False)
+    assert port_refusal(name, named(GOOD, down, vlan_link(200), vlan_link(300, parent=None))) == text
 
 
 def test_a_missing_interface_lists_those_that_would_do() -> None:
