@@ -5,6 +5,7 @@ Nothing here is cached: what is read is what the kernel has at that moment, or a
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import mmap
 import os
@@ -12,7 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
 from aoetui.engine.api import EngineError
-from aoetui.engine.backing_locks import Locks, take_locks
+from aoetui.engine.backing_locks import Locks, extend_lock, take_locks
 from aoetui.engine.inspect_backing import Found, examine, inspect, list_block_devices
 from aoetui.engine.new_file import create
 from aoetui.engine.protocol.wire import SECTOR
@@ -59,6 +60,9 @@ class Backing:
         self.block_device = found.block_device
         self.read_only = read_only
         self.window = window
+        self._identity = found.identity
+        self._intact = window.end * SECTOR
+        """Bytes from the backing's start that nobody has cut off since it was opened."""
         self._relatives = found.relatives
         self._descriptors = descriptors
         self._aligned = mmap.mmap(-1, _DIRECT_BUFFER) if descriptors.direct >= 0 else None
@@ -94,26 +98,75 @@ class Backing:
             return self.window.meets(other.window)
         return other.running_key in self._relatives or self.running_key in other._relatives
 
+    @property
+    def missing(self) -> int:
+        """Sectors at the end of the window that were cut off; also when the backing is long again, with nothing there."""
+        return min(self.window.sectors, self.window.end - self._intact // SECTOR)
+
+    @property
+    def links(self) -> int:
+        """How many names the file has. None: it is gone when it is closed. Raises OSError."""
+        return os.fstat(self._descriptors.plain).st_nlink
+
+    def fileno(self) -> int:
+        """The file descriptor, through the page cache."""
+        return self._descriptors.plain
+
+    def is_at(self, status: os.stat_result) -> bool:
+        """Whether this is the status of the file or device that is open."""
+        device, inode, number = self._identity
+        return status.st_rdev == number if self.block_device else (status.st_dev, status.st_ino) == (device, inode)
+
+    def look(self) -> int:
+        """The backing's size of now in bytes; what is cut off is noted. Raises OSError."""
+        plain = self._descriptors.plain
+        size = os.lseek(plain, 0, os.SEEK_END) if self.block_device else os.fstat(plain).st_size
+        self._intact = min(self._intact, size)
+        return size
+
+    def has_room(self) -> bool:
+        """Whether the file system could take more; a block device has none. Raises OSError."""
+        return not self.block_device and os.fstatvfs(self._descriptors.plain).f_bavail > 0
+
+    def grow(self, end: int) -> bool:
+        """Serve up to sector `end`, which the backing has. False if another program has locked what is new."""
+        window = Window(self.window.start, end - self.window.start)
+        if not extend_lock(self._descriptors.plain, Locks(window, whole=False, read_only=self.read_only)):
+            return False
+        self.window, self._intact = window, end * SECTOR
+        return True
+
     def read(self, lba: int, count: int) -> bytes:
-        """Read `count` sectors from sector `lba` of the window. Raises OSError: EIO if the backing has become shorter."""
+        """Read `count` sectors from sector `lba` of the window. Raises OSError: EIO for what was cut off."""
         position = self._position(lba, count)
-        if self._aligned is None:
-            return self._read_plain(position, count * SECTOR)
-        return self._read_direct(self._aligned, position, count * SECTOR)
+        self._refuse_lost(position + count * SECTOR)
+        try:
+            if self._aligned is None:
+                return self._read_plain(position, count * SECTOR)
+            return self._read_direct(self._aligned, position, count * SECTOR)
+        except OSError:
+            self._note_end()
+            raise
 
     def write(self, lba: int, data: bytes | bytearray | memoryview) -> None:
-        """Write whole sectors at sector `lba` of the window. Raises OSError: EIO if the backing has become shorter."""
+        """Write whole sectors at sector `lba` of the window. Raises OSError: EIO for what was cut off."""
         view = memoryview(data).cast("B")
         if self.read_only:
             raise OSError(errno.EROFS, "served read-only", str(self.path))
         if len(view) % SECTOR:
             raise OSError(errno.EINVAL, "no whole number of sectors", str(self.path))
         position = self._position(lba, len(view) // SECTOR)
-        self._refuse_truncated(position + len(view))
-        if self._aligned is None:
-            _complete(lambda at: os.pwritev(self._descriptors.plain, [view[at:]], position + at), len(view))
-        else:
-            self._write_direct(self._aligned, view, position)
+        if not self.block_device:
+            self._note_end()  # a write past the end of a shorter file would make it look whole, with zeros for what was lost
+        self._refuse_lost(position + len(view))
+        try:
+            if self._aligned is None:
+                _complete(lambda at: os.pwritev(self._descriptors.plain, [view[at:]], position + at), len(view))
+            else:
+                self._write_direct(self._aligned, view, position)
+        except OSError:
+            self._note_end()
+            raise
 
     def flush(self) -> None:
         """Return once everything written is on stable storage (fdatasync). Raises OSError."""
@@ -128,10 +181,14 @@ class Backing:
             raise OSError(errno.EINVAL, f"sectors {lba} to {lba + count} are outside the export", str(self.path))
         return (self.window.start + lba) * SECTOR
 
-    def _refuse_truncated(self, end: int) -> None:
-        """A write past the end of a truncated file would make it look whole again, with zeros for what was lost."""
-        if not self.block_device and os.fstat(self._descriptors.plain).st_size < end:
-            raise OSError(errno.EIO, "the file was made shorter while it is served", str(self.path))
+    def _note_end(self) -> None:
+        with contextlib.suppress(OSError):  # what was asked for is what fails
+            self.look()
+
+    def _refuse_lost(self, end: int) -> None:
+        """What was cut off does not come back: a file that is long again has zeros there, which nobody wrote."""
+        if end > self._intact:
+            raise OSError(errno.EIO, "the backing was made shorter while it is served", str(self.path))
 
     def _read_plain(self, position: int, size: int) -> bytes:
         data = os.pread(self._descriptors.plain, size, position)

@@ -59,6 +59,15 @@ def take_locks(found: Found, locks: Locks) -> int:
     return descriptor
 
 
+def extend_lock(descriptor: int, locks: Locks) -> bool:
+    """Lock a larger window through the same descriptor. False, with the lock as it was, if another holds some of what is new."""
+    try:
+        fcntl.fcntl(descriptor, fcntl.F_OFD_SETLK, locks.record)
+    except OSError:
+        return False
+    return True
+
+
 def _open(found: Found, locks: Locks) -> int:
     if locks.read_only:
         return _open_as(found, os.O_RDONLY)

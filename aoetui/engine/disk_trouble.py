@@ -57,6 +57,18 @@ class DiskTrouble:
         for key in over:
             del self._failures[key]
 
+    @property
+    def is_full(self) -> bool:
+        """Whether writes fail for want of room."""
+        return any(number == errno.ENOSPC for _, number in self._failures)
+
+    def found_room(self) -> None:
+        """Note that there is room again: what failed for want of it is over, unless it just did."""
+        now = self._clock.monotonic()
+        for key, failure in list(self._failures.items()):
+            if key[1] == errno.ENOSPC and now - failure.last > CALM:
+                del self._failures[key]
+
 
 def _remedy(number: int | None) -> str:
     match number:
@@ -64,5 +76,9 @@ def _remedy(number: int | None) -> str:
             return "make room on its file system"
         case errno.EIO:
             return "check the disk and its file system (dmesg says what failed)"
+        case errno.ENXIO | errno.ENODEV | errno.ENOMEDIUM | errno.ESTALE:
+            return "it is gone: connect it again, then stop and start the export"
+        case errno.EROFS:
+            return "its file system has become read-only: dmesg says why"
         case _:
             return "check the backing"

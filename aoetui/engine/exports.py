@@ -7,6 +7,7 @@ answered only from stable storage, one fdatasync serves the whole batch.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import threading
 from collections import deque
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from aoetui.engine.admission import Admission
 from aoetui.engine.api import EngineError
+from aoetui.engine.backing_life import BackingLife
 from aoetui.engine.disk_trouble import DiskTrouble
 from aoetui.engine.initiators import Initiators
 from aoetui.engine.jobs import Edit, Job
@@ -98,13 +100,17 @@ class Export:
         self.initiators = Initiators()
         self.refusals = Refusals(clock)
         self.trouble = DiskTrouble(spec.path, clock)
+        self.life = BackingLife(backing, to_its_end=spec.length is None)
         self.read_latencies = Latencies()
         self.write_latencies = Latencies()
         self._repeats = Repeats()
         self._queue: deque[Job | Edit] = deque()
+        self._unanswered: dict[int, Job] = {}
+        """Of the batch that is being carried out, those that have not been answered yet."""
         self._ready = threading.Condition()
         self._admission = Admission(spec, memory, events)
         self._closing = False
+        self._look_due = False
         self._thread = threading.Thread(target=self._run, name=f"export-{spec.address}", daemon=True)
 
     def start(self) -> None:
@@ -140,6 +146,17 @@ class Export:
 
     # ---- in the engine's thread
 
+    @property
+    def problem(self) -> str:
+        """What is wrong with the disk, with the remedy; empty if nothing is. Any thread."""
+        return self.fault or self.life.lost or self.trouble.text or self.life.text
+
+    def look(self) -> None:
+        """Have the export's thread look what has become of the backing, in its turn; one that hangs is asked once."""
+        with self._ready:
+            self._look_due = True
+            self._ready.notify()
+
     def edit(self, act: Callable[[ExportFacts], TargetState], future: Future[None]) -> None:
         """Change the export's state in its turn: `act` makes the new one of the facts of then, or raises EngineError."""
         with self._ready:
@@ -172,13 +189,17 @@ class Export:
     def _run(self) -> None:
         while True:
             with self._ready:
-                while not self._queue and not self._closing:
+                while not self._queue and not self._closing and not self._look_due:
                     self._ready.wait()
-                if not self._queue:
+                if not self._queue and self._closing:
                     break
                 taken = [self._queue.popleft() for _ in range(min(BATCH, len(self._queue)))]
+                self._unanswered = {id(job): job for job in taken if isinstance(job, Job)}
+                looks, self._look_due = self._look_due, False
             try:
                 self._serve(taken)
+                if looks:
+                    self._look()
             except Exception:  # noqa: BLE001 - the thread's edge: one bad batch must not end the service of an export
                 _log.exception("a batch of requests to %s was dropped", self.spec.address)
                 self._events.add(Severity.ALARM, str(self.spec.address), "an internal error dropped requests: see the log file")
@@ -191,8 +212,12 @@ class Export:
         for edit in taken:
             if isinstance(edit, Edit) and not edit.future.done():
                 edit.future.set_exception(EngineError("an internal error: see the log file"))
+        self._release(list(self._unanswered.values()))
+
+    def _release(self, jobs: Sequence[Job]) -> None:
+        """These wait no more: others may. Before their replies leave, for an initiator asks anew as soon as it hears one."""
         with self._ready:
-            self._admission.release([job for job in taken if isinstance(job, Job)])
+            self._admission.release([job for job in jobs if self._unanswered.pop(id(job), None) is not None])
 
     def _finish(self) -> None:
         try:
@@ -215,6 +240,18 @@ class Export:
         self._send(batch.ready)
         if batch.unflushed:
             self._send(self._flushed(batch.unflushed))
+
+    def _look(self) -> None:
+        before, path = self.facts.sectors, self.spec.path
+        if self.life.look():
+            self.resized(self.backing.sectors)
+            seen = f"Linux initiators see it while it is not open, or after `echo {self.spec.address} > /dev/etherd/revalidate`"
+            text = f"{path} grew from {before} to {self.facts.sectors} sectors, and the export with it: {seen}"
+            self._events.add(Severity.INFO, str(self.spec.address), text)
+        if self.trouble.is_full:
+            with contextlib.suppress(OSError):
+                if self.backing.has_room():
+                    self.trouble.found_room()
 
     def _still_may(self, job: Job, batch: _Batch) -> bool:
         """Whether the initiator may still do what it asked for before the mask list or the reservation changed."""
@@ -352,6 +389,7 @@ class Export:
                 self._events.add(Severity.INFO, str(self.spec.address), text)
 
     def _send(self, done: list[tuple[Job, bytes]]) -> None:
+        self._release([job for job, _ in done])
         by_port: dict[Port, list[bytes]] = {}
         for job, reply in done:
             by_port.setdefault(job.port, []).append(reply)

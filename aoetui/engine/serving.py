@@ -59,8 +59,8 @@ class Held:
     refused: dict[str, str] = field(default_factory=dict)
     """Why it is not served on an interface whose port is open. Both maps are replaced, never changed: snapshots read them."""
     claimed: set[str] = field(default_factory=set)
-    told: dict[str, PortFacts] = field(default_factory=dict)
-    """What was last advertised, by interface."""
+    told: dict[str, tuple[PortFacts, int]] = field(default_factory=dict)
+    """What was last advertised, by interface; and the sectors that there were."""
     meter: RateMeter = field(default_factory=RateMeter)
     latency: LatencyMeter = field(default_factory=LatencyMeter)
 
@@ -269,15 +269,15 @@ class Serving:
         """Tell initiators that it is here: all of them, or those that it answers where it does not answer all."""
         if held.export is not None and not self._ending:
             facts = held.export.facts
-            held.told[port.interface] = port.facts
+            held.told[port.interface] = (port.facts, facts.sectors)
             port.send([advertisement(facts, port.facts, mac) for mac in _audience(facts)])
 
     def advertise_changes(self) -> None:
-        """Advertise again where an interface's MAC or MTU changed."""
+        """Advertise again where an interface's MAC or MTU changed, or the export's size."""
         for held in self.held():
             self._fit(held)
             for port in held.admitted.values():
-                if held.told.get(port.interface) != port.facts:
+                if held.export is not None and held.told.get(port.interface) != (port.facts, held.export.facts.sectors):
                     self.advertise(held, port)
 
     @staticmethod
@@ -340,8 +340,10 @@ class Serving:
         return all(ended) and not any(export.lost or export.fault for export in open_exports)
 
     def sample(self, now: float) -> None:
-        """Take every export's counters, once a second."""
+        """Take every export's counters, and have it look at its backing, once a second."""
         for held in self.held():
+            if held.export is not None:
+                held.export.look()
             held.meter.sample(held.counters(), now)
             held.latency.sample(held.latency_counts())
 

@@ -47,7 +47,7 @@ def export_view(held: Held, ports: Ports, links: Mapping[str, LinkFacts], clock:
     """One export as it is now."""
     export = held.export  # read once: another thread may close it meanwhile
     served = tuple(_port_view(held, name, ports, links) for name in interfaces_of(held.spec, links))
-    trouble = "" if export is None else export.fault or export.trouble.text
+    trouble = "" if export is None else export.problem
     state = _state(held, served, trouble)
     return ExportSnapshot(
         spec=held.spec,

@@ -6,8 +6,6 @@ import fcntl
 import os
 import select
 import struct
-import threading
-from concurrent.futures import Future
 from typing import TYPE_CHECKING
 
 import pytest
@@ -16,17 +14,15 @@ from aoetui.engine.protocol.address import BROADCAST_MAC, Mac
 from aoetui.engine.protocol.frames import AtaArgument, ConfigArgument, config_request, decode
 from aoetui.engine.protocol.wire import SECTOR, AtaOp
 from aoetui.engine.snapshot import ExportState, LinkSnapshot, Severity
-from tests.support.engines import E91, PATIENCE, add, disk, engine_in, spec, the_export
-from tests.support.initiator import Initiator, initiator
+from tests.support.engines import E91, PATIENCE, Held, add, disk, engine_in, spec, the_export
+from tests.support.initiator import initiator
 from tests.support.waiting import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from aoetui.engine.exports import Export
     from aoetui.engine.local import LocalEngine
-    from aoetui.engine.protocol.facts import ExportFacts, TargetState
     from tests.support.netns import Namespace, VethPair
 
 MAC, OTHER_MAC = "02:00:00:00:00:01", "02:00:00:00:00:77"
@@ -158,33 +154,6 @@ def test_an_interruption_too_short_to_be_seen_is_told_by_its_socket(serving: Loc
 
 
 # ---- what the kernel does not send
-
-
-class Held:
-    """Keeps an export's thread from its queue until `go`."""
-
-    def __init__(self, engine: LocalEngine) -> None:
-        held = engine._core.serving.get(E91)
-        assert held is not None
-        assert held.export is not None
-        self.export: Export = held.export
-        self._waits, self._goes = threading.Event(), threading.Event()
-        self.export.edit(self._wait, Future())
-        assert self._waits.wait(PATIENCE)
-
-    def _wait(self, facts: ExportFacts) -> TargetState:
-        self._waits.set()
-        assert self._goes.wait(PATIENCE)
-        return facts.state
-
-    def waits_for(self, ini: Initiator, count: int) -> None:
-        """Until so many requests of the initiator wait."""
-        record = next(each for each in self.export.initiators.values() if each.mac == ini.wire.mac)
-        wait_until(lambda: record.under_way == count, f"{count} requests wait")
-
-    def go(self) -> None:
-        """Let it work on."""
-        self._goes.set()
 
 
 def link_of(engine: LocalEngine, name: str) -> LinkSnapshot:

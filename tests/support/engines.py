@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import threading
+from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any
 
 from aoetui.engine.api import AddExport
@@ -11,12 +13,16 @@ from aoetui.engine.local import LocalEngine
 from aoetui.engine.protocol.address import Address
 from aoetui.engine.protocol.wire import SECTOR
 from aoetui.engine.spec import ExportSpec
+from tests.support.waiting import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from aoetui.engine.exports import Export
+    from aoetui.engine.protocol.facts import ExportFacts, TargetState
     from aoetui.engine.snapshot import ExportSnapshot
+    from tests.support.initiator import Initiator
     from tests.support.netns import Namespace
 
 E91 = Address(9, 1)
@@ -59,3 +65,30 @@ def the_export(engine: LocalEngine) -> ExportSnapshot:
     """The only one."""
     (export,) = engine.snapshot().exports
     return export
+
+
+class Held:
+    """Keeps an export's thread from its queue until `go`."""
+
+    def __init__(self, engine: LocalEngine) -> None:
+        held = engine._core.serving.get(E91)
+        assert held is not None
+        assert held.export is not None
+        self.export: Export = held.export
+        self._waits, self._goes = threading.Event(), threading.Event()
+        self.export.edit(self._wait, Future())
+        assert self._waits.wait(PATIENCE)
+
+    def _wait(self, facts: ExportFacts) -> TargetState:
+        self._waits.set()
+        assert self._goes.wait(PATIENCE)
+        return facts.state
+
+    def waits_for(self, ini: Initiator, count: int) -> None:
+        """Until so many requests of the initiator wait."""
+        record = next(each for each in self.export.initiators.values() if each.mac == ini.wire.mac)
+        wait_until(lambda: record.under_way == count, f"{count} requests wait")
+
+    def go(self) -> None:
+        """Let it work on."""
+        self._goes.set()
