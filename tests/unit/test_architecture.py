@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import pkgutil
-import re
 import subprocess
 import sys
 from pathlib import Path
@@ -119,16 +118,3 @@ def test_importing_the_engine_leaves_textual_out() -> None:
 @pytest.mark.parametrize("path", SOURCES, ids=name_of)
 def test_file_is_short_enough_to_read(path: Path) -> None:
     assert len(path.read_text(encoding="utf-8").splitlines()) <= MAX_LINES
-
-
-def test_protocol_page_names_tests_that_exist() -> None:
-    page = (ROOT.parent / "docs" / "protocol.md").read_text(encoding="utf-8")
-    tests = Path(__file__).parent / "protocol"
-    defined = {
-        name
-        for path in tests.glob("test_*.py")
-        for name in re.findall(r"^def (test_\w+)", path.read_text(encoding="utf-8"), re.MULTILINE)
-    }
-    named = set(re.findall(r"`(test_\w+)`", page))
-    assert named
-    assert named <= defined
