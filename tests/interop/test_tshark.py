@@ -4,22 +4,26 @@ from __future__ import annotations
 
 import os
 import signal
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.support.program import until
+from tests.support.tap import initiator_in
 
 from .initiator import FLUSH_EXT, IDENTIFY, READ_EXT, WRITE_EXT
 from .lab import FAR_LINK, SHELF, SLOT
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from .initiator import Initiator
     from .lab import Lab
 
 pytestmark = pytest.mark.interop("tshark", "tcpdump")
+AOE = "ether proto 0x88a2 or vlan"
 FIELDS = ("aoe.response", "aoe.flags_error", "aoe.error", "aoe.major", "aoe.minor", "aoe.cmd", "aoe.ata.cmd", "aoe.ata.status")
 
 
@@ -36,20 +40,25 @@ def converse(initiator: Initiator) -> None:
     assert (unknown.flags, unknown.error) == (0x1C, 1)
 
 
+@contextmanager
+def captured(lab: Lab) -> Iterator[Path]:
+    """A capture at the initiators' end. Whoever has seen the last frame in it may end it."""
+    pcap, log = lab.folder / "wire.pcap", lab.folder / "tcpdump.log"
+    tcpdump = lab.start(lab.far, "tcpdump", "-Z", "root", "-U", "--immediate-mode", "-i", FAR_LINK, "-w", str(pcap), AOE)
+    until(lambda: "listening on" in log.read_text(), "tcpdump's capture")
+    yield pcap
+    tcpdump.send_signal(signal.SIGINT)
+    tcpdump.wait()
+
+
 @pytest.fixture
 def capture(lab: Lab) -> Path:
     """A capture of one conversation with our target."""
     lab.export(lab.disk(4))
-    pcap, log = lab.folder / "wire.pcap", lab.folder / "tcpdump.log"
-    tcpdump = lab.start(
-        lab.far, "tcpdump", "-Z", "root", "-U", "--immediate-mode", "-i", FAR_LINK, "-w", str(pcap), "ether proto 0x88a2"
-    )
-    until(lambda: "listening on" in log.read_text(), "tcpdump's capture")
-    initiator = lab.initiator(lab.far, FAR_LINK)
-    converse(initiator)
-    until(lambda: pcap.read_bytes().count(initiator.tag) >= 2, "the last request and its reply in the capture")
-    tcpdump.send_signal(signal.SIGINT)
-    tcpdump.wait()
+    with captured(lab) as pcap:
+        initiator = lab.initiator(lab.far, FAR_LINK)
+        converse(initiator)
+        until(lambda: pcap.read_bytes().count(initiator.tag) >= 2, "the last request and its reply in the capture")
     return pcap
 
 
@@ -62,3 +71,17 @@ def test_nothing_is_malformed(lab: Lab, capture: Path) -> None:
     assert sum(int(reply[7], 0) == 0x41 for reply in replies if reply[7]) == 1
     malformed = lab.run(lab.far, "tshark", "-r", str(capture), "-Y", "_ws.malformed")
     assert (malformed.returncode, malformed.stdout) == (0, "")
+
+
+def test_a_conversation_in_a_vlan_is_tagged_both_ways(lab: Lab) -> None:
+    lab.export(lab.disk(4), "--vlan", "100")
+    with captured(lab) as pcap, initiator_in(lab.far, FAR_LINK, 100) as initiator:
+        initiator.find()
+        sector = os.urandom(512)
+        initiator.write(5, sector)
+        assert initiator.read(5, 1) == sector
+        until(lambda: pcap.read_bytes().count(sector) == 2, "the reply with what was written in the capture")
+    fields = lab.run(lab.far, "tshark", "-r", str(pcap), "-T", "fields", "-e", "vlan.id", "-e", "aoe.response", "-e", "aoe.cmd")
+    frames = [line.split("\t") for line in fields.stdout.splitlines()]
+    assert {vlan for vlan, *_ in frames} == {"100"}, fields.stdout + fields.stderr
+    assert [int(command, 0) for _, response, command in frames if response in ("1", "True")] == [1, 0, 0]
