@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from aoetui.engine.events import EventLog
     from aoetui.engine.memory import MemoryBudget
     from aoetui.engine.ports import Port
+    from aoetui.engine.protocol.address import Mac
     from aoetui.engine.protocol.changes import Change
     from aoetui.engine.protocol.facts import AccessPolicy, TargetState
     from aoetui.engine.protocol.header import Header
@@ -50,6 +51,9 @@ if TYPE_CHECKING:
 
 BATCH = 64
 _SHUT_OUT = frozenset({Silence.DENIED, Silence.NOT_ACCEPTED, Silence.MASKED})
+_SHOWN_BYTES = 64
+_SHOWN_MACS = 3
+"""Of what initiators set, in an event."""
 _log = logging.getLogger(__name__)
 
 
@@ -428,8 +432,20 @@ def _part(state: TargetState, name: str) -> str:
     """One part of a state as text. A config string comes from the wire: it is shown as plain text only."""
     match name:
         case "config string":
-            return repr(state.config_string)[1:] if state.config_string else ""
+            return _string(state.config_string)
         case "mask list":
-            return ", ".join(str(mac) for mac in state.mask)
+            return _macs(state.mask)
         case _:
-            return ", ".join(str(mac) for mac in state.reservation)
+            return _macs(state.reservation)
+
+
+def _string(string: bytes) -> str:
+    """Its first bytes: thousands of events are kept, and whoever shares the Ethernet makes them."""
+    shown = repr(string[:_SHOWN_BYTES])[1:] if string else ""
+    return shown if len(string) <= _SHOWN_BYTES else f"{shown}... ({len(string)} bytes)"
+
+
+def _macs(macs: Sequence[Mac]) -> str:
+    """The first of them, for the same reason."""
+    shown = ", ".join(str(mac) for mac in macs[:_SHOWN_MACS])
+    return shown if len(macs) <= _SHOWN_MACS else f"{shown} and {len(macs) - _SHOWN_MACS} more"
