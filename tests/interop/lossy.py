@@ -43,11 +43,10 @@ verified() { # NAME FILE OPTIONS: write and read back
     grep -q 'err= 0' /tmp/fio
     done_with "$name"
 }
-verified device-random "$DEV" --rw=randwrite --bs=4k --size=$((SIZE / 4))m
 verified device-sequential "$DEV" --rw=write --bs=64k --size=$((SIZE / 4))m
 verified device-again "$DEV" --rw=randwrite --bs=4k --size=64k --io_size=$((SIZE / 4))m --norandommap --serialize_overlap=1 \
     --iodepth=8 --verify_backlog=8
-mkfs.ext4 -q -b 4096 "$DEV"
+mkfs.ext4 -q -N 64 -E lazy_journal_init=1 "$DEV"
 mount -t ext4 "$DEV" /mnt
 done_with mkfs
 verified files-random /mnt/fio --rw=randwrite --bs=4k --size=$((SIZE / 4))m

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 @pytest.mark.interop("fio", "e2fsck")
-@pytest.mark.parametrize(("mtu", "size"), [(1500, 4), (9000, 8)])
-def test_linux_behind_a_lossy_wire(make_lab: Callable[[int], Lab], guest: Guest, mtu: int, size: int) -> None:
-    figures = exercise(make_lab(mtu), guest, mtu=mtu, size=size, rates=Rates(), seed=1)
+@pytest.mark.parametrize("mtu", [1500, 9000])
+def test_linux_behind_a_lossy_wire(make_lab: Callable[[int], Lab], guest: Guest, mtu: int) -> None:
+    figures = exercise(make_lab(mtu), guest, mtu=mtu, size=4, rates=Rates(), seed=1)
     sys.stdout.write(figures)
