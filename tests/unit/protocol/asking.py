@@ -28,6 +28,11 @@ def patched(frame: bytes, at: int, text: str) -> bytes:
     return frame[:at] + new + frame[at + len(new) :]
 
 
+def shown(value: object) -> str | None:
+    """A frame in a test's name: its command, and the first fields of its argument."""
+    return f"{value[19]:02x} {value[24:34].hex()}" if isinstance(value, bytes) and len(value) >= 24 else None
+
+
 # ---- requests: unpadded, from the initiator
 
 

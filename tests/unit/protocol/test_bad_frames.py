@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from tests.unit.protocol.asking import ADD, MARK, ata, config, gist, mask, other, outcome, patched, reserve
+from tests.unit.protocol.asking import ADD, MARK, ata, config, gist, mask, other, outcome, patched, reserve, shown
 from tests.unit.protocol.golden import INITIATOR, ONE_SECTOR, TWO_SECTORS
 
 
@@ -172,6 +172,7 @@ def test_to_every_host(sound: Sound) -> None:
         (reserve(2, INITIATOR, count=0), "changes"),
         (reserve(255, count=255), BAD_ARGUMENT),
     ],
+    ids=shown,
 )
 def test_count_and_what_follows(frame: bytes, met_with: str) -> None:
     assert gist(frame) == met_with

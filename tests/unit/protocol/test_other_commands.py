@@ -24,7 +24,7 @@ ANSWERED += [golden.MASK_EDIT, golden.RESERVE_SET, golden.CONFIG_SET, ata(0xB0),
 
 
 @pytest.mark.parametrize("command", [4, 5, 0x7F, 0xEF, 0xF0, 0xFF])
-@pytest.mark.parametrize("argument", [b"", MARK * 3, MARK * 180])
+@pytest.mark.parametrize("argument", [b"", MARK * 3, MARK * 180], ids=["bare", "short", "long"])
 def test_commands_that_are_not_served(command: int, argument: bytes) -> None:
     assert_aoe_error(other(command, argument), 1)
 

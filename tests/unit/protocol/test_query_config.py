@@ -7,7 +7,7 @@ import pytest
 from aoetui.engine.protocol.facts import PortFacts
 from aoetui.engine.protocol.frames import ConfigArgument, decode
 from tests.unit.protocol import golden
-from tests.unit.protocol.asking import MARK, ask, config, gist, outcome, patched, reply_to
+from tests.unit.protocol.asking import MARK, ask, config, gist, outcome, patched, reply_to, shown
 from tests.unit.protocol.golden import PORT, TARGET, export
 
 LONGEST = bytes(range(256)) * 4
@@ -24,6 +24,7 @@ LONGEST = bytes(range(256)) * 4
         (config(3, b"x" * 1024), golden.CONFIG_PRESENT),
         (patched(golden.CONFIG_SET, 29, "14"), patched(golden.CONFIG_SET_REPLY, 29, "14")),
     ],
+    ids=shown,
 )
 def test_golden_reply(request_frame: bytes, reply: bytes) -> None:
     assert outcome(request_frame).sent == reply
@@ -90,6 +91,7 @@ def test_other_config_ops_are_bad_arguments(op: int) -> None:
         (4, LONGEST, b"new", b"new", None),
         (4, b"", b"\0\xff\x1b[2J", b"\0\xff\x1b[2J", None),
     ],
+    ids=lambda value: "longest" if value == LONGEST else None,
 )
 def test_config_changes(op: int, before: bytes, given: bytes, after: bytes, error: int | None) -> None:
     got = outcome(config(op, given), export(config_string=before))

@@ -12,7 +12,7 @@ from aoetui.engine.protocol.frames import decode
 from aoetui.engine.protocol.replies import advertisement
 from aoetui.engine.protocol.target import matches, screen
 from tests.unit.protocol import golden
-from tests.unit.protocol.asking import ADD, ata, config, gist, mask, other, patched, reply_to, reserve
+from tests.unit.protocol.asking import ADD, ata, config, gist, mask, other, patched, reply_to, reserve, shown
 from tests.unit.protocol.golden import INITIATOR, PORT, SOMEONE, export
 
 US, THEM = frozenset({INITIATOR}), frozenset({SOMEONE})
@@ -91,6 +91,7 @@ def test_order_of_checks(policy: AccessPolicy, masked: tuple[Mac, ...], holders:
         (patched(golden.READ_28, 18, "02"), "silence: not ours"),  # before the lists
         (golden.READ_28[:30], "silence: denied"),  # before the lengths of the command
     ],
+    ids=shown,
 )
 def test_addresses_come_before_the_lists_and_those_before_the_command(frame: bytes, met_with: str) -> None:
     assert gist(frame, export(policy=AccessPolicy(deny=US))) == met_with
@@ -111,6 +112,7 @@ def test_addresses_come_before_the_lists_and_those_before_the_command(frame: byt
         (ata(0xEA), "AoE error 6"),
         (ata(0xEC, count=0), "AoE error 2"),
     ],
+    ids=shown,
 )
 def test_reservation_comes_before_the_command(frame: bytes, met_with: str) -> None:
     assert gist(frame, export(reservation=(SOMEONE,))) == met_with
