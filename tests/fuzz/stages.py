@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 TARGET = bytes.fromhex("020000000009")
 MACS = tuple(bytes.fromhex("0200000001") + bytes((number,)) for number in range(8))
 SERIAL, FIRMWARE = "FUZZ0000000000000001", "1.2.3"
-_MTUS = (1500, 1500, 9000, 4200, 576)
+_MTUS = (1500, 1500, 1500, 9000, 4200, 576, 300)
 _ADDRESSES = ((9, 1), (9, 2), (8, 1), (0, 0), (65534, 254), (4095, 3))
 _SIZES = (1, 2, 3, 64, 1000, 0x0FFF_FFFF, 0x1000_0001, 1 << 32, (1 << 48) - 1)
 
@@ -63,13 +63,18 @@ def make_stage(rng: Dice) -> Stage:
     """One to three exports of any size, policy and state, on an interface of any MTU."""
     mtu = rng.pick(_MTUS)
     disks = [_disk(rng, address, mtu) for address in rng.sample(_ADDRESSES, rng.pick((1, 2, 3)))]
+    return stage_of(disks, mtu, changes=rng.pick((0.1, 0.5)))
+
+
+def stage_of(disks: list[Disk], mtu: int, *, changes: float = 0.0) -> Stage:
+    """These exports, on an interface of this MTU; `changes` as in World."""
     port = PortFacts(mac=Mac(TARGET), sector_count=sectors_per_frame(mtu), frame_limit=longest_frame(mtu))
     world = World(
         mac=TARGET,
         most_sectors=port.sector_count,
         places=[Place(disk.shelf, disk.slot, disk.content.sectors) for disk in disks],
         macs=MACS,
-        changes=rng.pick((0.1, 0.5)),
+        changes=changes,
     )
     return Stage(world, Machines(port, [machine_of(disk) for disk in disks]), Oracle(TARGET, mtu, disks))
 

@@ -92,13 +92,14 @@ class WireRun:
         )
 
     def warm_up(self, writes: int, macs: int) -> None:
-        """Fill what the target remembers: so many writes to each export, so many initiators."""
+        """Fill what the target remembers: so many writes to each export, of many MACs if it hears them, and so many MACs."""
         for number in range(max(writes, macs)):
-            for place in self._world.places:
+            for place, disk in zip(self._world.places, self.oracle.disks, strict=False):
                 address = place.shelf.to_bytes(2) + bytes((place.slot, 0))
                 if number < writes:
+                    source = b"\2\7\1" + (number // place.sectors).to_bytes(3)
                     registers = bytes((0x41, 0, 1, 0x34)) + (number % place.sectors).to_bytes(6, "little") + b"\0\0"
-                    self._ask(layout.MACS[0], address, registers + number.to_bytes(8) * 64)
+                    self._ask(source if disk.hears(source) else layout.MACS[0], address, registers + number.to_bytes(8) * 64)
                 if number < macs:
                     self._ask(b"\2\7" + number.to_bytes(4), address, bytes((0, 0, 1, 0xEC)) + bytes(8))
         self._exchange.settle()
