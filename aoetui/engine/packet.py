@@ -132,7 +132,7 @@ class PacketSocket:
     def _set_up(self) -> None:
         self.index = self._find()
         self.refresh()
-        self._ring = Ring(self._socket, self.mtu, self.vlan or 0)
+        self._ring = Ring(self._socket, self.index, self.mtu, self.vlan or 0)
         self._socket.setsockopt(SOL_PACKET, PacketOption.QDISC_BYPASS, 1)
         with contextlib.suppress(OSError):  # Linux before 4.20 lacks it: the ring drops what we sent
             self._socket.setsockopt(SOL_PACKET, PacketOption.IGNORE_OUTGOING, 1)

@@ -28,8 +28,8 @@ MAX_BATCH = 256
 _TPACKET_V2 = 1
 _SLOT_OVERHEAD = 66 + 14 + 4
 """Bytes of a slot before the Ethernet header, the header itself, and one VLAN tag left in a frame."""
-_SLOT = struct.Struct("=IIIH10xH16xB")
-"""struct tpacket2_hdr: status, length, captured length, offset of the frame, VLAN tag; then of sockaddr_ll: the packet type."""
+_SLOT = struct.Struct("=IIIH10xH10xi2xB")
+"""struct tpacket2_hdr: status, length, captured length, offset of the frame, VLAN tag; of sockaddr_ll: link, packet type."""
 _VLAN_ID = 0x0FFF
 
 
@@ -72,8 +72,9 @@ def stride_for(mtu: int) -> int:
 class Ring:
     """The ring of one socket that is not bound yet. One thread at a time may call `take`."""
 
-    def __init__(self, sock: socket.socket, mtu: int, vlan: int) -> None:
-        """Make and map the ring for frames of a VLAN; 0: untagged ones. Raises OSError when the kernel has no memory for it."""
+    def __init__(self, sock: socket.socket, index: int, mtu: int, vlan: int) -> None:
+        """Make and map the ring for a link's frames of a VLAN; 0: untagged ones. Raises OSError when the kernel has no memory."""
+        self._index = index
         self._vlan = vlan
         self.stride = stride_for(mtu)
         self.slots = RING_BYTES // self.stride
@@ -111,10 +112,11 @@ class Ring:
         """Copy the frame of the slot at this offset, or count why it is not ours.
 
         The kernel erases the tag of a VLAN that has no link of its own, and only marks the frame as another host's.
-        If it was sent to us, or to all, it was tagged.
+        If it was sent to us, or to all, it was tagged. A frame of a VLAN that does have a link comes here too, as that link's,
+        which will take it (net/core/dev.c, __netif_receive_skb_core: orig_dev).
         """
-        status, length, captured, start, tag, kind = _SLOT.unpack_from(self._bytes, at)
-        if kind == _OUTGOING:
+        status, length, captured, start, tag, index, kind = _SLOT.unpack_from(self._bytes, at)
+        if kind == _OUTGOING or index != self._index:
             return None
         if kind == _OTHERHOST:
             destination = Mac(bytes(self._bytes[at + start : at + start + MAC_LENGTH]))
