@@ -11,7 +11,7 @@ import time
 from typing import TYPE_CHECKING
 
 from tests.fuzz import pure, wire
-from tests.fuzz.findings import Finding
+from tests.fuzz.findings import JUDGED, Finding
 from tests.support import netns
 
 if TYPE_CHECKING:
@@ -56,10 +56,12 @@ def main(words: Sequence[str]) -> int:
             figures = wire.run(options.seed, options.count, mtu=options.mtu, first=options.first, show=show)
         else:
             figures = pure.run(options.seed, options.count, first=options.first, show=show)
+        print(figures.report())  # noqa: T201
+        if options.count >= JUDGED:
+            figures.judge_memory()
     except Finding as finding:
         print(finding, file=sys.stderr)  # noqa: T201
         return 1
-    print(figures.report())  # noqa: T201
     return 0
 
 

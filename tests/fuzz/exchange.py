@@ -13,7 +13,7 @@ from tests.fuzz.mutations import MARK
 from tests.fuzz.requests import AOE
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping
 
     from tests.fuzz.far_end import FarEnd
     from tests.fuzz.findings import Figures
@@ -28,8 +28,12 @@ _LOOK_AFTER = 1.0
 class Exchange:
     """Sends frames in batches, and sees that exactly the expected replies come."""
 
-    def __init__(self, far: FarEnd, oracle: Oracle, figures: Figures, look: Callable[[], None], *, batch: int) -> None:
-        self.oracle = oracle
+    def __init__(
+        self, far: FarEnd, oracles: Mapping[int, Oracle], figures: Figures, look: Callable[[], None], *, batch: int
+    ) -> None:
+        """`oracles` by VLAN; `look` raises if something was raised in the target."""
+        self._oracles = oracles
+        self._disks = [disk for oracle in oracles.values() for disk in oracle.disks]
         self._look = look
         self._far = far
         self._figures = figures
@@ -47,13 +51,18 @@ class Exchange:
             self.flush()
         if write is not None:
             self._written.add(write)
-        before = [disk.state for disk in self.oracle.disks]
-        replies = self.oracle.replies(without_tag(frame))
-        self._figures.count(replies)
-        self._batch.append(frame)
-        self._expected.update(replies)
-        if len(self._batch) >= self._size or before != [disk.state for disk in self.oracle.disks]:
+        before = [disk.state for disk in self._disks]
+        self._figures.count(self._expect(frame))
+        if len(self._batch) >= self._size or before != [disk.state for disk in self._disks]:
             self.flush()
+
+    def _expect(self, frame: bytes) -> list[bytes]:
+        """Into the batch. Returns the replies that must come, without tags."""
+        vlan, untagged = as_received(frame)
+        replies = self._oracles[vlan].replies(untagged) if vlan in self._oracles else []
+        self._batch.append(frame)
+        self._expected.update(with_tag(reply, vlan) for reply in replies)
+        return replies
 
     def flush(self) -> None:
         """Send what waits, and take all the replies. Raises Finding."""
@@ -73,11 +82,9 @@ class Exchange:
 
     def settle(self) -> None:
         """Return when the target has taken every frame, and see that it answers none that it must not."""
-        place = layout.WINDOWS[-1]
-        head = self.oracle.mac + layout.FENCE + AOE + b"\x10\0" + place.shelf.to_bytes(2) + bytes((place.slot, 1))
-        fence = self._stamped(head + bytes(12))
-        self._batch.append(fence)
-        self._expected.update(self.oracle.replies(fence))
+        for window in layout.FENCES:
+            head = self._oracles[window.vlan].mac + layout.FENCE + AOE + b"\x10\0" + window.shelf.to_bytes(2)
+            self._expect(self._stamped(with_tag(head + bytes((window.slot, 1)) + bytes(12), window.vlan)))
         self.flush()
         self._take(self._far.receive(0.0))
 
@@ -88,13 +95,13 @@ class Exchange:
             if self._expected[reply] > 0:
                 self._expected[reply] -= 1
                 self._expected += Counter()  # forget those that are all there
-            elif not (reply[6:12] == self.oracle.mac and is_question(reply)):
-                expected = "\n  ".join(each.hex() for each in self._expected if each[20:24] == reply[20:24])
+            elif not (reply[6:12] == self._oracles[0].mac and is_question(as_received(reply)[1])):
+                expected = "\n  ".join(each.hex() for each in self._expected if tag_of(each) == tag_of(reply))
                 raise self._finding(f"answered\n  {reply.hex()}\nand not\n  {expected or 'at all'}", reply)
 
     def _finding(self, what: str, reply: bytes) -> Finding:
-        states = ", ".join(f"e{disk.shelf}.{disk.slot} {disk.state}" for disk in self.oracle.disks)
-        frame = next((frame for frame in self._recent if reply[20:24] in without_tag(frame)[20:24]), b"")
+        states = ", ".join(f"e{disk.shelf}.{disk.slot} {disk.state}" for disk in self._disks)
+        frame = next((frame for frame in self._recent if tag_of(frame) == tag_of(reply)), b"")
         return Finding(f"{what}\nstates after the batch: {states}", frame)
 
     def _stamped(self, frame: bytes) -> bytes:
@@ -106,18 +113,27 @@ class Exchange:
         return frame[:at] + self._tag.to_bytes(4) + frame[at + 4 :]
 
 
-def without_tag(frame: bytes) -> bytes:
-    """As the kernel hands a frame up: VLAN 0 is none; any other is none of ours, whose frames are not AoE to us."""
-    while frame[12:14] in (b"\x81\0", b"\x88\xa8"):
-        if int.from_bytes(frame[14:16]) & 0x0FFF:
-            return b""
-        frame = frame[:12] + frame[16:]
-    return frame
+def as_received(frame: bytes) -> tuple[int, bytes]:
+    """VLAN (0 if there is none) and frame, as the kernel hands it up: without its outer tag."""
+    if frame[12:14] not in (b"\x81\0", b"\x88\xa8"):
+        return 0, frame
+    vlan = int.from_bytes(frame[14:16]) & 0x0FFF
+    return (-1 if vlan and frame[12] == 0x88 else vlan), frame[:12] + frame[16:]
+
+
+def with_tag(frame: bytes, vlan: int) -> bytes:
+    """As it is sent in a VLAN."""
+    return frame[:12] + b"\x81\0" + vlan.to_bytes(2) + frame[12:] if vlan else frame
+
+
+def tag_of(frame: bytes) -> bytes:
+    """What the initiator chose to know the reply by."""
+    return as_received(frame)[1][20:24]
 
 
 def written_by(frame: bytes) -> tuple[bytes, bytes] | None:
     """Whose write it is, where and of what: the same again in one batch looks like a repeat, and is rightly not executed."""
-    frame = without_tag(frame)
+    _, frame = as_received(frame)
     if len(frame) < 36 or frame[19] or frame[27] not in (0x30, 0x34):
         return None
     return frame[6:12] + frame[26:34], frame[36 : 36 + 512 * frame[26]]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import select
 import socket
+import struct
 import time
 from contextlib import suppress
 from typing import TYPE_CHECKING
@@ -17,6 +18,10 @@ if TYPE_CHECKING:
 _ALL = 3
 _BUFFER = 8 << 20
 _RCVBUFFORCE = 33
+_AUXDATA = 8
+_AUX = struct.Struct("=I12xHH")
+"""Of struct tpacket_auxdata: status, VLAN tag, and the tag's EtherType."""
+_VLAN_VALID = 1 << 4
 
 
 class FarEnd:
@@ -25,6 +30,7 @@ class FarEnd:
     def __init__(self) -> None:
         self._socket = socket.socket(socket.AF_PACKET, socket.SOCK_RAW | socket.SOCK_CLOEXEC, 0)
         self._socket.setsockopt(SOL_PACKET, PacketOption.IGNORE_OUTGOING, 1)
+        self._socket.setsockopt(SOL_PACKET, _AUXDATA, 1)
         with suppress(PermissionError):  # batches are small enough without it
             self._socket.setsockopt(socket.SOL_SOCKET, _RCVBUFFORCE, _BUFFER)
         self._socket.bind(("far0", _ALL))
@@ -37,13 +43,17 @@ class FarEnd:
         assert self._sender.send(frames) == len(frames), "the kernel refused a frame"
 
     def receive(self, until: float) -> list[bytes]:
-        """What has come; waits for it until this time of the monotonic clock."""
+        """What has come, each with its VLAN tag; waits for it until this time of the monotonic clock."""
         if not self._poll.poll(max(0.0, until - time.monotonic()) * 1000):
             return []
         frames = []
         with suppress(BlockingIOError):
             while True:
-                frames.append(self._socket.recv(65536, socket.MSG_DONTWAIT))
+                frame, controls, _, _ = self._socket.recvmsg(65536, 64, socket.MSG_DONTWAIT)
+                status, tag, kind = _AUX.unpack_from(controls[0][2])
+                if status & _VLAN_VALID:  # the kernel has taken it out
+                    frame = frame[:12] + kind.to_bytes(2) + tag.to_bytes(2) + frame[12:]
+                frames.append(frame)
         return frames
 
     def close(self) -> None:

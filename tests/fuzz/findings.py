@@ -10,6 +10,8 @@ from pathlib import Path
 
 ALLOWED_GROWTH = 4 << 20
 """Bytes that resident memory may grow by after the first quarter: a byte lost for each of ten million frames is more."""
+JUDGED = 100_000
+"""Runs of so many frames are judged by their memory as well; on the wire, what the target remembers is filled up before."""
 
 
 class Finding(AssertionError):  # noqa: N818  # it is no error of this program

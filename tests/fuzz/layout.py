@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 
 MACS = tuple(bytes.fromhex("0200000001") + bytes((number,)) for number in range(8))
 FENCE = bytes.fromhex("06f3e7d9b5a1")
-"""The initiator of the export that no fuzzed frame reaches: when that answers, all frames before have been taken."""
+"""The initiator of the exports that no fuzzed frame reaches: when they answer, all frames before have been taken."""
+VLAN = 100
 GUARD = 16
 """Sectors."""
 BUFFERS = 1000
@@ -29,6 +30,8 @@ class Window:
     slot: int
     start: int
     sectors: int
+    vlan: int = 0
+    """0: untagged."""
     read_only: bool = False
     durable: bool = False
     accept: tuple[bytes, ...] = ()
@@ -46,6 +49,7 @@ class Window:
             address=Address(self.shelf, self.slot),
             path=path,
             interfaces=("near0",),
+            vlan=self.vlan or None,
             read_only=self.read_only,
             durability=Durability.DURABLE if self.durable else Durability.CACHED,
             offset=self.start,
@@ -79,10 +83,13 @@ WINDOWS = (
     Window(shelf=9, slot=2, start=288, sectors=64, read_only=True),
     Window(shelf=8, slot=1, start=368, sectors=8, mask=MACS[:4]),
     Window(shelf=65534, slot=254, start=392, sectors=101, durable=True, accept=MACS[:6], deny=MACS[5:6]),
-    Window(shelf=7, slot=7, start=509, sectors=1, read_only=True, accept=(FENCE,)),
+    Window(shelf=6, slot=1, start=509, sectors=30, vlan=VLAN),
+    Window(shelf=7, slot=7, start=555, sectors=1, read_only=True, accept=(FENCE,)),
+    Window(shelf=7, slot=8, start=556, sectors=1, vlan=VLAN, read_only=True, accept=(FENCE,)),
 )
-"""Those of the file; the last one is the fence."""
-SECTORS = 510 + GUARD
+"""Those of the file."""
+FENCES = tuple(window for window in WINDOWS if window.accept == (FENCE,))
+SECTORS = 557 + GUARD
 """Of the whole file."""
 
 

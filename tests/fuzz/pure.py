@@ -104,5 +104,4 @@ def run(seed: int, total: int, *, first: int = 0, show: Callable[[Figures], None
         if chunk % 100 == 0 or figures.frames == total:
             figures.sample(resident())
             show(figures)
-    figures.judge_memory()
     return figures

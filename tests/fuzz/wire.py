@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 
 from tests.fuzz import layout
 from tests.fuzz.dice import Dice
-from tests.fuzz.exchange import PATIENCE, Exchange
+from tests.fuzz.exchange import PATIENCE, Exchange, with_tag
 from tests.fuzz.far_end import FarEnd
-from tests.fuzz.findings import Figures, Finding, resident
+from tests.fuzz.findings import JUDGED, Figures, Finding, resident
 from tests.fuzz.mutations import Frames
 from tests.fuzz.oracle import Oracle
 from tests.fuzz.requests import AOE, Place, World
@@ -23,13 +23,15 @@ from tests.support.netns import VethPair, veth_pair
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from tests.fuzz.oracle import Disk
+
 CHUNK = 400
 """Frames between two checks of the file and of the lists."""
-JUDGED = 100_000
-"""Runs of so many frames are judged by their memory as well: what the target remembers is filled up before."""
 _SHORTEST = 15
-_TAGGED = 0.03
-"""How many frames have a VLAN tag."""
+_TAGGED = 0.05
+"""How many frames have a VLAN tag, beside those for an export that is in one."""
+_TAGS = (b"\0\x64", b"\0\x64", b"\xe0\x64", b"\0\0", b"\xe0\0", b"\0\1", b"\x0f\xff")
+_IN_VLAN = {window.shelf.to_bytes(2) for window in layout.WINDOWS if window.vlan}
 _STRANGERS = tuple(bytes.fromhex("0200000002") + bytes((number,)) for number in range(3))
 """Other targets, which forge answers. They are few: the scanner remembers them."""
 
@@ -81,31 +83,37 @@ class WireRun:
         self._far = pair.far.run(FarEnd)
         self._mtu = mtu
         mac = bytes.fromhex(pair.near_mac.replace(":", ""))
-        self.oracle = Oracle(mac, mtu, [window.disk(mtu) for window in layout.WINDOWS])
-        self._exchange = Exchange(self._far, self.oracle, figures, lambda: target.tell("look"), batch=32 if mtu <= 1500 else 8)
+        self._mac = mac
+        self._disks = [window.disk(mtu) for window in layout.WINDOWS]
+        oracles = {vlan: Oracle(mac, mtu, self._served_on(vlan)) for vlan in (0, layout.VLAN)}
+        self._exchange = Exchange(self._far, oracles, figures, lambda: target.tell("look"), batch=32 if mtu <= 1500 else 8)
         self._world = World(
             mac=mac,
-            most_sectors=self.oracle.most_sectors,
-            places=[Place(window.shelf, window.slot, window.sectors) for window in layout.WINDOWS[:-1]],
+            most_sectors=oracles[0].most_sectors,
+            places=[Place(window.shelf, window.slot, window.sectors) for window in layout.WINDOWS if window not in layout.FENCES],
             macs=layout.MACS,
             changes=0.15,
         )
 
+    def _served_on(self, vlan: int) -> list[Disk]:
+        return [disk for window, disk in zip(layout.WINDOWS, self._disks, strict=True) if window.vlan == vlan]
+
     def warm_up(self, writes: int, macs: int) -> None:
         """Fill what the target remembers: so many writes to each export, of many MACs if it hears them, and so many MACs."""
         for number in range(max(writes, macs)):
-            for place, disk in zip(self._world.places, self.oracle.disks, strict=False):
-                address = place.shelf.to_bytes(2) + bytes((place.slot, 0))
+            for window, disk in zip(layout.WINDOWS, self._disks, strict=True):
                 if number < writes:
-                    source = b"\2\7\1" + (number // place.sectors).to_bytes(3)
-                    registers = bytes((0x41, 0, 1, 0x34)) + (number % place.sectors).to_bytes(6, "little") + b"\0\0"
-                    self._ask(source if disk.hears(source) else layout.MACS[0], address, registers + number.to_bytes(8) * 64)
+                    source = b"\2\7\1" + (number // window.sectors).to_bytes(3)
+                    registers = bytes((0x41, 0, 1, 0x34)) + (number % window.sectors).to_bytes(6, "little") + b"\0\0"
+                    self._ask(source if disk.hears(source) else layout.MACS[0], window, registers + number.to_bytes(8) * 64)
                 if number < macs:
-                    self._ask(b"\2\7" + number.to_bytes(4), address, bytes((0, 0, 1, 0xEC)) + bytes(8))
+                    self._ask(b"\2\7" + number.to_bytes(4), window, bytes((0, 0, 1, 0xEC)) + bytes(8))
         self._exchange.settle()
 
-    def _ask(self, source: bytes, address: bytes, argument: bytes) -> None:
-        self._exchange.put(b"".join((self.oracle.mac, source, AOE, b"\x10\0", address, bytes(4), argument)))
+    def _ask(self, source: bytes, window: layout.Window, argument: bytes) -> None:
+        address = window.shelf.to_bytes(2) + bytes((window.slot, 0))
+        frame = b"".join((self._mac, source, AOE, b"\x10\0", address, bytes(4), argument))
+        self._exchange.put(with_tag(frame, window.vlan))
 
     def chunk(self, seed: int, chunk: int, count: int) -> None:
         """Some frames; then the file and the target are looked at. Raises Finding."""
@@ -120,7 +128,7 @@ class WireRun:
             self._exchange.settle()
             self._check_file()
             self._target.tell("clear")
-            for window, disk in zip(layout.WINDOWS, self.oracle.disks, strict=True):
+            for window, disk in zip(layout.WINDOWS, self._disks, strict=True):
                 disk.string, disk.mask, disk.holders = b"", list(window.mask), []
         except Finding as finding:
             finding.place = (
@@ -136,13 +144,13 @@ class WireRun:
             place = dice.pick(self._world.places)
             address = place.shelf.to_bytes(2) + bytes((place.slot ^ dice.pick((0, 1)),))
             frame = frame[:6] + dice.pick(_STRANGERS) + frame[12:16] + address + frame[19:]
-        if dice.random() < _TAGGED:
-            frame = frame[:12] + b"\x81\0" + dice.pick((b"\0\0", b"\xe0\0", b"\0\x64", b"\0\1")) + frame[12:]
+        if frame[16:18] in _IN_VLAN or dice.random() < _TAGGED:
+            frame = frame[:12] + b"\x81\0" + dice.pick(_TAGS) + frame[12:]
         return frame
 
     def _check_file(self) -> None:
         found = (self._target.folder / "disk.img").read_bytes()
-        expected = layout.expected_file(self.oracle.disks)
+        expected = layout.expected_file(self._disks)
         if found != expected:
             wrong = [
                 at // 512
@@ -158,7 +166,7 @@ class WireRun:
             written = json.loads(path.read_text())
             lists = (tuple(bytes.fromhex(mac.replace(":", "")) for mac in written[name]) for name in ("mask", "reservation"))
             kept[written["address"]] = (bytes.fromhex(written["config_string"]), *lists)
-        expected = {f"e{disk.shelf}.{disk.slot}": disk.state for disk in self.oracle.disks}
+        expected = {f"e{disk.shelf}.{disk.slot}": disk.state for disk in self._disks}
         if kept != expected:
             raise Finding(f"kept is {kept}, not {expected}")
 
@@ -192,9 +200,8 @@ def run(
 ) -> Figures:
     """`total` frames in chunks from number `first` on. Raises Finding."""
     figures = Figures(total)
-    warm = total >= JUDGED
     with wire_run(figures, mtu=mtu, fault=fault) as running:
-        if warm:
+        if total >= JUDGED:
             running.warm_up(writes=8300, macs=1300)
         figures.restart()
         chunk = first
@@ -202,6 +209,4 @@ def run(
             running.chunk(seed, chunk, min(CHUNK, total - figures.frames))
             chunk += 1
             show(figures)
-    if warm:
-        figures.judge_memory()
     return figures
