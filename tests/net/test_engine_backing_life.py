@@ -125,8 +125,12 @@ def test_a_file_that_grew_is_served_whole(
 def test_a_new_size_is_advertised(near: LocalEngine, ini: Initiator, path: Path) -> None:
     ini.wire.receive(0)
     os.truncate(path, 2 * SIZE)
-    while not any(frame.header.tag == 0 and isinstance(frame.argument, ConfigArgument) for frame in ini.heard()):
-        pass
+
+    def is_advertised() -> bool:
+        frames = ini.decoded(ini.wire.receive(0))
+        return any(frame.header.tag == 0 and isinstance(frame.argument, ConfigArgument) for frame in frames)
+
+    wait_until(is_advertised, "an advertisement")
     assert served_sectors(ini) == 2 * SECTORS
     assert the_export(near).size == 2 * SIZE
 

@@ -174,10 +174,10 @@ class VethPair:
     far_mac: str = "02:00:00:00:00:02"
 
 
-def join(near: Namespace, near_link: str, far: Namespace, far_link: str, *, mtu: int = 1500) -> None:
-    """Lay a cable (a veth pair) between two namespaces, and bring both ends up."""
+def join(near: Namespace, near_link: str, far: Namespace, far_link: str, *, mtu: int = 1500, near_mac: str = "") -> None:
+    """Lay a cable (a veth pair) between two namespaces, and bring both ends up. Without `near_mac` the kernel makes one up."""
     peer = {"ifname": far_link, "net_ns_fd": far.fileno(), "mtu": mtu}
-    near.add_link(near_link, kind="veth", mtu=mtu, peer=peer)
+    near.add_link(near_link, kind="veth", mtu=mtu, peer=peer, **({"address": near_mac} if near_mac else {}))
     near.set_link(near_link, state="up")
     far.set_link(far_link, state="up")
 
