@@ -1,4 +1,4 @@
-"""Targets broken on purpose: the fuzzer has to find each of them."""
+"""Targets and scanners broken on purpose: the fuzzer has to find each of them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from unittest.mock import patch
 
 from aoetui.engine import serving
 from aoetui.engine.backing import Backing
-from aoetui.engine.protocol import replies, target
+from aoetui.engine.protocol import initiator, replies, target
 from aoetui.engine.protocol.wire import ATA_HEADER, MIN_FRAME, SECTOR
 
 if TYPE_CHECKING:
@@ -44,6 +44,11 @@ def _reading_too_far(head: bytes, lba: int, count: int, facts: ExportFacts) -> A
     return _read(head, lba, count, replace(facts, sectors=facts.sectors + 1))
 
 
+def _anybody(_header: Header) -> bool:
+    """Takes every frame for a target's answer."""
+    return True
+
+
 class _OverlongBacking(Backing):
     """Repeats the last sector behind the window's end."""
 
@@ -57,9 +62,9 @@ _FAULTS = {
     "echo": (replies, "write_reply", _echoing_write_reply),
     "raise": (target, "refusal", _raising_refusal),
     "read too far": (target, "_read", _reading_too_far),
+    "believe anybody": (initiator, "_comes_from_a_target", _anybody),
     "write too far": (serving, "Backing", _OverlongBacking),
 }
-FAULTS = tuple(_FAULTS)
 
 
 @contextlib.contextmanager

@@ -8,10 +8,9 @@ import pytest
 
 from tests.fuzz import pure, wire
 from tests.fuzz.__main__ import main
-from tests.fuzz.faults import FAULTS, broken
+from tests.fuzz.faults import broken
 from tests.fuzz.findings import ALLOWED_GROWTH, Figures, Finding
 
-ON_A_FILE = {"write too far"}
 COUNT = 20_000
 FOUND = {
     "echo": "holds what no field of its frame covers",
@@ -22,7 +21,7 @@ FOUND = {
 """On the wire."""
 
 
-@pytest.mark.parametrize("fault", [fault for fault in FAULTS if fault not in ON_A_FILE])
+@pytest.mark.parametrize("fault", ["echo", "raise", "read too far", "believe anybody"])
 def test_pure_run_finds(fault: str, capsys: pytest.CaptureFixture[str]) -> None:
     with broken(fault), pytest.raises(Finding) as found:
         pure.run(1, COUNT)
