@@ -31,9 +31,10 @@ class Admission:
         self._short = False
 
     def admit(self, jobs: Sequence[Job]) -> list[Job]:
-        """Those that may wait; the others are counted. That memory is short is told once, until there is enough again."""
+        """Those that may wait; the others are counted. That memory is short is told once, until there is plenty again."""
         admitted: list[Job] = []
         short = False
+        self._short &= not self._memory.plenty
         for job in jobs:
             record = job.initiator
             if record.under_way >= self._spec.buffer_count:
@@ -49,7 +50,7 @@ class Admission:
                 "requests are dropped, since those that wait for disks fill the memory set aside for them; initiators repeat them"
             )
             self._events.add(Severity.WARNING, str(self._spec.address), text)
-        self._short = short
+        self._short |= short
         return admitted
 
     def _drop(self, job: Job) -> None:

@@ -63,6 +63,8 @@ class _Batch:
 
     ready: list[tuple[Job, bytes]] = field(default_factory=list)
     unflushed: list[Job] = field(default_factory=list)
+    heads: set[bytes] = field(default_factory=set)
+    """Of the writes among them."""
 
 
 class Export:
@@ -243,7 +245,7 @@ class Export:
                 self._carry_out(job, batch)
         self._send(batch.ready)
         if batch.unflushed:
-            self._send(self._flushed(batch.unflushed))
+            self._flush(batch)
 
     def _look(self) -> None:
         before, path = self.facts.sectors, self.spec.path
@@ -298,6 +300,8 @@ class Export:
 
     def _write(self, job: Job, intent: WriteBlocks, batch: _Batch) -> None:
         job.initiator.last_io = job.arrived
+        if intent.head in batch.heads:  # perhaps the same frame: that is known of what is flushed
+            self._flush(batch)
         if self.fault:
             batch.ready.append((job, self._failed(job, intent)))
             return
@@ -315,8 +319,15 @@ class Export:
             return
         if self._durable:
             batch.unflushed.append(job)
+            batch.heads.add(intent.head)
         else:
             batch.ready.append((job, self._done(job)))
+
+    def _flush(self, batch: _Batch) -> None:
+        """Answer what waits for the flush."""
+        self._send(self._flushed(batch.unflushed))
+        batch.unflushed.clear()
+        batch.heads.clear()
 
     def _flushed(self, waiting: list[Job]) -> list[tuple[Job, bytes]]:
         try:

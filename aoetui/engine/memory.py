@@ -15,12 +15,18 @@ class MemoryBudget:
 
     def __init__(self, limit: int = LIMIT) -> None:
         self._lock = threading.Lock()
+        self._limit = limit
         self._free = limit
 
     @property
     def free(self) -> int:
         """Bytes that may still be taken."""
         return self._free
+
+    @property
+    def plenty(self) -> bool:
+        """Whether half of it is free."""
+        return 2 * self._free >= self._limit
 
     def take(self, size: int) -> bool:
         """Take `size` bytes; False, and nothing is taken, if there are not that many."""

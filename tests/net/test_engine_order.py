@@ -13,7 +13,6 @@ from aoetui.engine.spec import Durability
 from tests.support.engines import E91, add, disk, engine_in, spec
 from tests.support.initiator import Initiator, initiator
 from tests.support.netns import join
-from tests.support.waiting import wait_until
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -30,16 +29,8 @@ def content(number: int) -> bytes:
 
 def answers(ini: Initiator, tags: set[int]) -> dict[int, AtaArgument]:
     """The ATA answers to these tags, once all are there."""
-    found: dict[int, AtaArgument] = {}
-
-    def complete() -> bool:
-        for frame in ini.decoded(ini.wire.receive(0.05)):
-            if frame.header.response and frame.header.tag in tags and isinstance(frame.argument, AtaArgument):
-                found[frame.header.tag] = frame.argument
-        return found.keys() == tags
-
-    wait_until(complete, "every answer")
-    return found
+    found = ini.answers(sorted(tags))
+    return {frame.header.tag: frame.argument for frame in found if isinstance(frame.argument, AtaArgument)}
 
 
 @pytest.mark.parametrize("durability", Durability)
@@ -47,7 +38,7 @@ def test_a_read_sees_the_write_before_it_and_not_the_one_after(
     veth_pair: VethPair, tmp_path: Path, durability: Durability
 ) -> None:
     with engine_in(veth_pair.near) as engine, initiator(veth_pair.far, "far0") as ini:
-        add(engine, spec(disk(tmp_path), durability=durability))
+        add(engine, spec(disk(tmp_path), durability=durability, buffer_count=2 * ROUNDS))
         ini.find()
         frames, reads = [], {}
         for number in range(ROUNDS):

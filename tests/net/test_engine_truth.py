@@ -11,12 +11,9 @@ import pytest
 
 from aoetui.engine.api import ChooseInterfaces, DeleteExport, Watch
 from aoetui.engine.clock import Clock
-from aoetui.engine.exports import QUEUE_LIMIT, Job
 from aoetui.engine.initiators import MAX_INITIATORS
 from aoetui.engine.local import LocalEngine
 from aoetui.engine.protocol.address import Address
-from aoetui.engine.protocol.header import Header
-from aoetui.engine.protocol.target import ReadBlocks, screen
 from aoetui.engine.protocol.wire import SECTOR, AtaOp, AtaStatus
 from aoetui.engine.snapshot import DeviceState
 from aoetui.engine.spec import Durability
@@ -164,23 +161,3 @@ def test_a_device_is_shown_when_it_starts_and_silent_when_it_ended(
         assert 0 <= device.age < PATIENCE
     wait_until(lambda: near.snapshot().devices[0].state is DeviceState.SILENT, "it is silent")
     assert near.snapshot().devices[0].age > 0
-
-
-def test_requests_over_the_limit_are_dropped_and_the_rest_answered(near: LocalEngine, ini: Initiator, tmp_path: Path) -> None:
-    add(near, spec(disk(tmp_path)))
-    held = near._core.serving.get(E91)
-    assert held is not None
-    assert held.export is not None
-    export, port = held.export, near._core.ports.require("near0")
-    jobs: list[Job] = []
-    ini.find()
-    request = ini.request(AtaOp.READ_EXT, 0, 1, b"", 7)
-    header = screen(request, port.facts)
-    assert isinstance(header, Header)
-    for _ in range(QUEUE_LIMIT + 10):
-        assert export.take(header, request, port, jobs) is None
-    assert all(isinstance(job.intent, ReadBlocks) for job in jobs)
-    export.enqueue(jobs)
-    assert export.dropped == 10
-    assert len([event for event in near.events(0) if "requests are dropped" in event.text]) == 1
-    wait_until(lambda: the_export(near).counters.reads == QUEUE_LIMIT, "the others were answered")

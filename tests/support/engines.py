@@ -13,12 +13,14 @@ from aoetui.engine.local import LocalEngine
 from aoetui.engine.protocol.address import Address
 from aoetui.engine.protocol.wire import SECTOR
 from aoetui.engine.spec import ExportSpec
+from aoetui.engine.state import StateStore
 from tests.support.waiting import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from aoetui.engine.clock import Clock
     from aoetui.engine.exports import Export
     from aoetui.engine.protocol.facts import ExportFacts, TargetState
     from aoetui.engine.snapshot import ExportSnapshot
@@ -32,9 +34,11 @@ PATIENCE = 20.0
 
 
 @contextlib.contextmanager
-def engine_in(namespace: Namespace, config: Path | None = None) -> Iterator[LocalEngine]:
-    """An engine whose threads live in a namespace. It must end in time."""
-    engine = LocalEngine(config=None if config is None else ConfigFile(config))
+def engine_in(
+    namespace: Namespace, config: Path | None = None, *, state: Path | None = None, clock: Clock | None = None
+) -> Iterator[LocalEngine]:
+    """An engine whose threads live in a namespace; it keeps state in a folder of that name. It must end in time."""
+    engine = LocalEngine(config=None if config is None else ConfigFile(config), state=StateStore(state), clock=clock)
     namespace.run(engine.start)
     try:
         yield engine
@@ -67,14 +71,28 @@ def the_export(engine: LocalEngine) -> ExportSnapshot:
     return export
 
 
+def at_work(engine: LocalEngine) -> Export:
+    """The live part of e9.1."""
+    held = engine._core.serving.get(E91)
+    assert held is not None
+    assert held.export is not None
+    return held.export
+
+
+def knows(engine: LocalEngine, link: str) -> None:
+    """Wait until the engine has heard that a link is up."""
+
+    def heard() -> bool:
+        return any(each.name == link and each.usable for each in engine.snapshot().links)
+
+    wait_until(heard, f"{link} is up")
+
+
 class Held:
     """Keeps an export's thread from its queue until `go`."""
 
     def __init__(self, engine: LocalEngine) -> None:
-        held = engine._core.serving.get(E91)
-        assert held is not None
-        assert held.export is not None
-        self.export: Export = held.export
+        self.export = at_work(engine)
         self._waits, self._goes = threading.Event(), threading.Event()
         self.export.edit(self._wait, Future())
         assert self._waits.wait(PATIENCE)

@@ -9,15 +9,26 @@ from typing import TYPE_CHECKING, Protocol
 
 from aoetui.engine.packet import PacketSocket
 from aoetui.engine.protocol.address import BROADCAST_MAC, Address
-from aoetui.engine.protocol.frames import AtaArgument, Frame, config_request, decode, encode
+from aoetui.engine.protocol.frames import (
+    AtaArgument,
+    ConfigArgument,
+    Directive,
+    Frame,
+    MaskArgument,
+    ReserveArgument,
+    config_request,
+    decode,
+    encode,
+)
 from aoetui.engine.protocol.header import Header
-from aoetui.engine.protocol.wire import SECTOR, AtaFlag, AtaOp, Command
+from aoetui.engine.protocol.wire import SECTOR, VERSION, AtaFlag, AtaOp, Command, ConfigOp, DirectiveOp, MaskOp, ReserveOp
 from tests.support.waiting import DEADLINE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from aoetui.engine.protocol.address import Mac
+    from aoetui.engine.protocol.frames import Argument
     from tests.support.netns import Namespace
 
 
@@ -63,18 +74,42 @@ class Initiator:
     def request(self, op: AtaOp, lba: int, count: int, data: bytes, tag: int) -> bytes:
         """One ATA request frame."""
         flags = AtaFlag.EXTENDED | (AtaFlag.WRITE if data else AtaFlag(0))
+        return self.frame(Command.ATA, AtaArgument(int(flags), 0, count, op, lba, data), tag)
+
+    def frame(self, command: Command, argument: Argument, tag: int) -> bytes:
+        """A request of any command."""
         header = Header(
             destination=self.target,
             source=self.wire.mac,
-            version=1,
+            version=VERSION,
             response=False,
             error=None,
             shelf=self.address.shelf,
             slot=self.address.slot,
-            command=Command.ATA,
+            command=command,
             tag=tag,
         )
-        return encode(Frame(header, AtaArgument(int(flags), 0, count, op, lba, data)))
+        return encode(Frame(header, argument))
+
+    def ask(self, command: Command, argument: Argument) -> Frame:
+        """Send one request of any command, and return its answer."""
+        tag = next(self._tags)
+        self.wire.send([self.frame(command, argument, tag)])
+        return self._answer(tag)
+
+    def config(self, op: ConfigOp, string: bytes = b"") -> Frame:
+        """Read, set or compare the config string."""
+        return self.ask(Command.QUERY_CONFIG, ConfigArgument(0, 0, 0, VERSION, op, string))
+
+    def mask(self, *, add: Sequence[Mac] = (), delete: Sequence[Mac] = ()) -> Frame:
+        """Edit the mask list; or read it, if there is nothing to edit."""
+        lines = [Directive(DirectiveOp.ADD, mac) for mac in add] + [Directive(DirectiveOp.DELETE, mac) for mac in delete]
+        op = MaskOp.EDIT if lines else MaskOp.READ
+        return self.ask(Command.MAC_MASK, MaskArgument(op, 0, len(lines), tuple(lines)))
+
+    def reserve(self, op: ReserveOp, *macs: Mac) -> Frame:
+        """Read the reservation, or set it."""
+        return self.ask(Command.RESERVE, ReserveArgument(op, macs))
 
     def write(self, lba: int, data: bytes) -> int:
         """Write whole sectors; returns the ATA status."""
@@ -93,14 +128,32 @@ class Initiator:
         """Each frame as a value."""
         return [decode(frame) for frame in frames]
 
-    def _answer(self, tag: int) -> Frame:
+    def answers(self, tags: Sequence[int]) -> list[Frame]:
+        """The answers to these tags, in the order in which they came; a tag that stands twice is answered twice."""
+        missing, found = list(tags), list[Frame]()
         end = time.monotonic() + DEADLINE
-        while True:
+        while missing:
             # Nothing may have come but frames to others, which the wire refuses.
+            assert time.monotonic() < end, f"no answer to the tags {missing}"
+            for frame in self.decoded(self.wire.receive(0.05)):
+                if frame.header.response and frame.header.tag in missing:
+                    missing.remove(frame.header.tag)
+                    found.append(frame)
+        return found
+
+    def meanwhile(self) -> list[Frame]:
+        """Every answer that came until one to a new question is there: what has not come by then was not sent before it."""
+        tag = next(self._tags)
+        self.wire.send([config_request(source=self.wire.mac, destination=self.target, address=self.address, tag=tag)])
+        heard: list[Frame] = []
+        end = time.monotonic() + DEADLINE
+        while not any(frame.header.tag == tag for frame in heard):
             assert time.monotonic() < end, f"no answer to tag {tag}"
-            for frame in self.heard():
-                if frame.header.response and frame.header.tag == tag:
-                    return frame
+            heard += [frame for frame in self.decoded(self.wire.receive(0.05)) if frame.header.response]
+        return [frame for frame in heard if frame.header.tag != tag]
+
+    def _answer(self, tag: int) -> Frame:
+        return self.answers([tag])[0]
 
 
 @contextmanager

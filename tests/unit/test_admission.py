@@ -113,3 +113,14 @@ def test_that_memory_is_short_is_told_once_until_there_is_enough_again(engine: E
     assert engine.told == 1
     admission.admit(reads(record, 1))
     assert engine.told == 2
+
+
+def test_a_shortage_that_comes_and_goes_is_told_once(engine: Engine) -> None:
+    """Under a load that fills the memory, each request that ends makes room for one."""
+    admission, record = engine.admission(1, 200), engine.record()
+    waiting = admission.admit(reads(record, 101))
+    for ended in waiting[:40]:
+        admission.release([ended])
+        assert len(admission.admit(reads(record, 1))) == 1
+        assert admission.admit(reads(record, 1)) == []
+    assert engine.told == 1

@@ -14,10 +14,11 @@ from collections import OrderedDict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
+from aoetui.engine.protocol.replies import WriteBlocks
 from aoetui.engine.protocol.wire import MAC_LENGTH
 
 if TYPE_CHECKING:
-    from aoetui.engine.protocol.replies import ReadBlocks, WriteBlocks
+    from aoetui.engine.protocol.replies import ReadBlocks
 
 MEMORY = 8192
 """Executed writes that are remembered for one export."""
@@ -76,7 +77,7 @@ class Repeats:
 
 
 class Retransmissions:
-    """Guesses which requests of one initiator are asked for the second time: same sectors, another tag, soon after.
+    """Guesses which requests of one initiator are asked for the second time: same sectors and data, another tag, soon after.
 
     A guess, since a program may read the same sectors again as well.
     """
@@ -88,16 +89,19 @@ class Retransmissions:
     MEMORY = 256
 
     def __init__(self) -> None:
-        self._asked: OrderedDict[tuple[bool, int, int], tuple[bytes, float]] = OrderedDict()
+        self._asked: OrderedDict[tuple[bool, int, int], tuple[bytes, int, float]] = OrderedDict()
 
     def is_retransmission(self, intent: ReadBlocks | WriteBlocks, arrived: float, *, write: bool) -> bool:
         """Whether the request looks like one; it is remembered either way."""
         key, tag = (write, intent.lba, intent.count), _tag(intent)
+        digest = hash(intent.data) if isinstance(intent, WriteBlocks) else 0
         before = self._asked.pop(key, None)
-        self._asked[key] = tag, arrived
+        self._asked[key] = tag, digest, arrived
         if len(self._asked) > self.MEMORY:
             self._asked.popitem(last=False)
-        return before is not None and before[0] != tag and self.AT_LEAST <= arrived - before[1] <= self.SOON
+        if before is None or before[0] == tag or before[1] != digest:
+            return False
+        return self.AT_LEAST <= arrived - before[2] <= self.SOON
 
 
 def _requester(intent: ReadBlocks | WriteBlocks) -> bytes:

@@ -185,6 +185,13 @@ def test_a_read_is_no_retransmission_of_a_write() -> None:
     assert asked.is_retransmission(write(3), 1.0, write=True)
 
 
+def test_other_data_for_the_same_sectors_is_no_retransmission() -> None:
+    asked = Retransmissions()
+    assert not asked.is_retransmission(write(1, A), 0.0, write=True)
+    assert not asked.is_retransmission(write(2, B), 0.1, write=True)
+    assert asked.is_retransmission(write(3, B), 0.2, write=True)
+
+
 def test_guesses_need_a_bounded_memory() -> None:
     asked = Retransmissions()
     for number in range(Retransmissions.MEMORY + 1):
