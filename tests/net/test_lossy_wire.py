@@ -6,10 +6,12 @@ import contextlib
 import socket
 import struct
 from collections import Counter
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
+from aoetui.engine.packet_ring import SOL_PACKET, PacketOption
 from tests.support.lossy import LossyWire, Rates
 from tests.support.netns import Namespace, join
 from tests.support.waiting import wait_until
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
 AOE = 0x88A2
 FRAMES, BATCH = 2000, 50
 NO_HARM = Rates(0, 0, 0)
+NO_DISK = Path("nothing writes here")
 
 
 class Ends:
@@ -34,13 +37,16 @@ class Ends:
     @staticmethod
     def _open() -> socket.socket:
         made = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
+        made.setsockopt(
+            SOL_PACKET, PacketOption.QDISC_BYPASS, 1
+        )  # the queue of a link that has just come up loses frames in silence
         made.bind(("end", AOE))
         made.setblocking(False)
         return made
 
     def wire(self, rates: Rates, seed: int = 1) -> LossyWire:
         """The wire, to be entered."""
-        return LossyWire(self.middle, "left", "right", rates, seed)
+        return LossyWire(self.middle, ("left", "right"), NO_DISK, rates, seed)
 
 
 @pytest.fixture

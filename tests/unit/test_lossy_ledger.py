@@ -26,8 +26,9 @@ def frame(tag: int, *, flags: int = 0, op: int = WRITE_EXT, lba: int = 10, data:
 class Wire:
     """Gives a ledger frames as a wire would."""
 
-    def __init__(self) -> None:
-        self.ledger = Ledger()
+    def __init__(self, disk: Path) -> None:
+        self.disk = disk
+        self.ledger = Ledger(disk)
         self.now = 0.0
         self._number = 0
 
@@ -51,9 +52,9 @@ class Wire:
 
 
 @pytest.fixture
-def wire() -> Wire:
+def wire(tmp_path: Path) -> Wire:
     """A wire that nothing has crossed."""
-    return Wire()
+    return Wire(tmp_path / "disk.img")
 
 
 def test_a_late_write_is_spared_when_newer_data_is_there(wire: Wire) -> None:
@@ -120,15 +121,42 @@ def test_reads_and_short_frames_always_go_on(wire: Wire) -> None:
     assert wire.give(short)
 
 
-def test_a_disk_is_compared_with_what_was_written_last(wire: Wire, tmp_path: Path) -> None:
-    disk = tmp_path / "disk.img"
+def stale_copy_answered(wire: Wire, held: bytes, *newer: bytes) -> list[str]:
+    """Write OLD, then what is newer, then a copy of the first, which is answered when the disk holds `held`."""
+    first = wire.hear(1, OLD)
+    assert wire.give(first)
+    wire.answer(1)
+    for tag, data in enumerate(newer, start=2):
+        assert wire.give(wire.hear(tag, data))
+        wire.answer(tag)
+    assert wire.give(first)
+    wire.disk.write_bytes(bytes(10 * SECTOR) + held)
+    wire.answer(1)
+    return wire.ledger.carried_out
+
+
+def test_a_stale_copy_that_was_carried_out_is_found_at_once(wire: Wire) -> None:
+    (story,) = stale_copy_answered(wire, OLD, NEW)
+    assert story.startswith("sector 10 holds")
+    assert "tag 00000001" in story
+
+
+def test_a_stale_copy_that_was_only_answered_is_right(wire: Wire) -> None:
+    assert stale_copy_answered(wire, NEW, NEW) == []
+
+
+def test_the_same_data_written_again_is_no_stale_copy(wire: Wire) -> None:
+    assert stale_copy_answered(wire, OLD, NEW, OLD) == []
+
+
+def test_a_disk_is_compared_with_what_was_written_last(wire: Wire) -> None:
     for tag, data in ((0xA1, OLD * 2), (0xA2, NEW)):
         assert wire.give(wire.hear(tag, data))
         wire.answer(tag)
-    disk.write_bytes(bytes(10 * SECTOR) + NEW + OLD)
-    assert wire.ledger.disagreement(disk) == ""
-    disk.write_bytes(bytes(10 * SECTOR) + OLD + OLD)
-    told = wire.ledger.disagreement(disk)
+    wire.disk.write_bytes(bytes(10 * SECTOR) + NEW + OLD)
+    assert wire.ledger.disagreement() == ""
+    wire.disk.write_bytes(bytes(10 * SECTOR) + OLD + OLD)
+    told = wire.ledger.disagreement()
     assert told.startswith("1 sectors hold not what was written last\nsector 10 holds")
     assert "tag 000000a1" in told
     assert "tag 000000a2" in told

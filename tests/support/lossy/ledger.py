@@ -42,6 +42,8 @@ class Write:
     """When it, and each copy of it, was given to the target."""
     answered: float | None = None
     """When the target's first answer came by, dropped later or not."""
+    stale: bool = False
+    """A copy of it was given to the target after newer data."""
 
     def sum_of(self, sector: int) -> int | None:
         """What it writes to a sector."""
@@ -54,9 +56,10 @@ class Write:
 
 
 class Ledger:
-    """Fed by the wire, with frames of a single initiator and a single target."""
+    """Fed by the wire, with frames of a single initiator and a single target, which serves the file `disk`."""
 
-    def __init__(self) -> None:
+    def __init__(self, disk: Path) -> None:
+        self._disk = disk
         self._writes: dict[int, Write] = {}
         self._by_tag: dict[int, Write] = {}
         self._newest: dict[int, int] = {}
@@ -64,6 +67,8 @@ class Ledger:
         """Late writes kept from the target: never seen before, and newer data is already there. No target can know better."""
         self.stale_copies = 0
         """Copies of answered writes that were given to the target after newer data: it must not carry them out."""
+        self.carried_out: list[str] = []
+        """Those that it did, each with what was written to its sector."""
 
     def request(self, parcel: Parcel) -> None:
         """Note a write when it comes from the initiator; anything else passes unnoticed."""
@@ -83,8 +88,12 @@ class Ledger:
             return
         *_, flags, _, _, _, _, tag = _HEADER.unpack_from(parcel.frame)
         write = self._by_tag.get(tag)
-        if flags & _RESPONSE and write is not None and write.answered is None:
+        if not flags & _RESPONSE or write is None:
+            return
+        if write.answered is None:
             write.answered = parcel.arrived
+        elif write.stale:
+            self._look_for(write)
 
     def goes_on(self, parcel: Parcel, now: float) -> bool:
         """Whether this may be given to the target now; if so, that is noted."""
@@ -96,6 +105,7 @@ class Ledger:
                 self.spared += 1
                 return False
             self.stale_copies += 1
+            write.stale = True
         write.went_on.append(now)
         return True
 
@@ -108,16 +118,28 @@ class Ledger:
                 return True
         return False
 
-    def disagreement(self, disk: Path) -> str:
+    def _look_for(self, stale: Write) -> None:
+        """Note if the disk holds the data of this stale copy, which has just been answered, though all that is newer differs."""
+        for sector in range(stale.lba, stale.lba + len(stale.sums)):
+            newer = {other.sum_of(sector) for other in self._writes.values() if other.number > stale.number and other.went_on}
+            held = self._held(sector)
+            if newer - {None} and held not in newer and held == stale.sum_of(sector):
+                self.carried_out.append(self._story(sector, held))
+
+    def _held(self, sector: int) -> int:
+        with self._disk.open("rb") as file:
+            file.seek(sector * SECTOR)
+            return zlib.crc32(file.read(SECTOR))
+
+    def disagreement(self) -> str:
         """Which sectors of an ended target do not hold what the initiator wrote last, and how that came; empty if all do."""
-        wrong = []
-        with disk.open("rb") as file:
-            for sector, newest in sorted(self._newest.items()):
-                file.seek(sector * SECTOR)
-                if (held := zlib.crc32(file.read(SECTOR))) != newest:
-                    wrong.append((sector, held))
-        shown = [f"sector {sector} holds {held:08x}; written were\n{self._history(sector)}" for sector, held in wrong[:SHOWN]]
+        held = {sector: self._held(sector) for sector in self._newest}
+        wrong = [sector for sector, newest in self._newest.items() if held[sector] != newest]
+        shown = [self._story(sector, held[sector]) for sector in wrong[:SHOWN]]
         return "\n".join([f"{len(wrong)} sectors hold not what was written last", *shown]) if wrong else ""
+
+    def _story(self, sector: int, held: int) -> str:
+        return f"sector {sector} holds {held:08x}; written were\n{self._history(sector)}"
 
     def _history(self, sector: int) -> str:
         told = [

@@ -15,6 +15,7 @@ from .ledger import Ledger
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from tests.support.netns import Namespace
 
@@ -25,7 +26,7 @@ BATCH = 64
 IDLE_SECONDS = 0.1
 """How long the thread waits at most before it looks whether it shall end."""
 BUFFER_BYTES = 16 << 20
-_SO_RCVBUFFORCE, _SOL_PACKET, _STATISTICS = 33, 263, 6
+_SO_RCVBUFFORCE, _SOL_PACKET, _STATISTICS, _QDISC_BYPASS = 33, 263, 6, 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,9 +42,10 @@ class Accidents:
 class LossyWire:
     """Carries AoE frames both ways between an initiator's link and a target's, from `with` to its end."""
 
-    def __init__(self, namespace: Namespace, initiator_link: str, target_link: str, rates: Rates, seed: int) -> None:
-        self.ledger = Ledger()
-        near, far = namespace.run(lambda: (_open(initiator_link), _open(target_link)))
+    def __init__(self, namespace: Namespace, links: tuple[str, str], disk: Path, rates: Rates, seed: int) -> None:
+        """`links`: the initiator's and the target's, in `namespace`; `disk`: what the target serves."""
+        self.ledger = Ledger(disk)
+        near, far = namespace.run(lambda: (_open(links[0]), _open(links[1])))
         self.requests = Way(near, far, Harm(rates, seed), self.ledger.request, self.ledger.goes_on)
         self.replies = Way(far, near, Harm(rates, seed + 1), self.ledger.reply, lambda _parcel, _now: True)
         self._ended = threading.Event()
@@ -136,5 +138,6 @@ def _open(link: str) -> socket.socket:
         made.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, BUFFER_BYTES)
     except PermissionError:  # root of a user namespace alone: as much as anybody may have
         made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, BUFFER_BYTES)
+    made.setsockopt(_SOL_PACKET, _QDISC_BYPASS, 1)  # a queue of the kernel's would lose frames uncounted
     made.bind((link, AOE))
     return made
