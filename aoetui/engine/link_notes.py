@@ -18,6 +18,8 @@ PAGE_SECTORS = 8
 PAGE_MTU = ATA_HEADER + PAGE_SECTORS * SECTOR
 """4132."""
 JUMBO_MTU = 9000
+MIN_MTU = ATA_HEADER + SECTOR
+"""548: below it a frame carries no sector, and to advertise 0 sectors means 2 (AoEr11, section 3.2)."""
 
 
 def refusal_for(name: str, links: Mapping[str, LinkFacts]) -> str:
@@ -32,6 +34,10 @@ def refusal_for(name: str, links: Mapping[str, LinkFacts]) -> str:
         return _port_text(link)
     if not link.admin_up:
         return f"{name} is down: bring it up with `ip link set {name} up`"
+    if link.mtu < MIN_MTU:
+        return (
+            f"{name} has MTU {link.mtu}, at which a frame carries no sector: `ip link set {name} mtu 1500`, or at least {MIN_MTU}"
+        )
     return ""
 
 

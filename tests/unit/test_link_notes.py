@@ -20,7 +20,7 @@ def named(*links: LinkFacts) -> dict[str, LinkFacts]:
     return {link.name: link for link in links}
 
 
-@pytest.mark.parametrize("link", [GOOD, replace(GOOD, carrier=False), replace(GOOD, default_route=True)])
+@pytest.mark.parametrize("link", [GOOD, replace(GOOD, carrier=False), replace(GOOD, default_route=True), replace(GOOD, mtu=548)])
 def test_nothing_is_refused_that_can_carry_aoe(link: LinkFacts) -> None:
     assert refusal_for("eth1", named(link)) == ""
 
@@ -29,6 +29,10 @@ def test_nothing_is_refused_that_can_carry_aoe(link: LinkFacts) -> None:
     ("link", "text"),
     [
         (replace(GOOD, admin_up=False), "eth1 is down: bring it up with `ip link set eth1 up`"),
+        (
+            replace(GOOD, mtu=547),
+            "eth1 has MTU 547, at which a frame carries no sector: `ip link set eth1 mtu 1500`, or at least 548",
+        ),
         (replace(GOOD, bridge="br0"), "eth1 is a port of br0 and hears no AoE: use br0"),
         (replace(GOOD, bridge="br0", admin_up=False), "eth1 is a port of br0 and hears no AoE: use br0"),
         (
