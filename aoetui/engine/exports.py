@@ -348,7 +348,7 @@ class Export:
             case WriteBlocks() | Flush() as intent if self.fault:
                 return self._failed(job, intent)
             case WriteBlocks() as intent:
-                self._repeats.executed(intent, self._clock.monotonic())
+                self._repeats.executed(intent, job.arrived, self._clock.monotonic())
                 self.trouble.succeeded("writing")
                 self.initiators.was_written(job.initiator, intent.count * SECTOR)
                 return replies.write_reply(intent)

@@ -35,10 +35,14 @@ class _Executed:
     lba: int
     count: int
     digest: int
+    arrived: float
     done: float
 
     def holds(self, write: WriteBlocks, digest: int) -> bool:
         return (self.lba, self.count, self.digest) == (write.lba, write.count, digest)
+
+    def meets(self, other: _Executed) -> bool:
+        return self.lba < other.lba + other.count and other.lba < self.lba + self.count
 
 
 class Repeats:
@@ -50,7 +54,8 @@ class Repeats:
 
     def __init__(self) -> None:
         self._by_tag: OrderedDict[tuple[bytes, bytes], _Executed] = OrderedDict()
-        self._by_block: OrderedDict[tuple[bytes, int, int], _Executed] = OrderedDict()
+        self._by_content: OrderedDict[tuple[bytes, int, int, int], _Executed] = OrderedDict()
+        """In order of execution."""
 
     def is_repeat(self, write: WriteBlocks, arrived: float) -> bool:
         """Whether this write was executed, and is to be answered only. `arrived` is when its frame came."""
@@ -61,19 +66,31 @@ class Repeats:
                 return True
         elif frame is not None:
             del self._by_tag[mac, tag]  # the tag is another write's from now on, even if the disk fails that one
-        # It came before the same write was answered: the initiator had asked again, and nothing newer can have been acknowledged.
-        block = self._by_block.get((mac, write.lba, write.count))
-        if block is None or block.digest != digest or arrived >= block.done:
+        asked_before = self._by_content.get((mac, write.lba, write.count, digest))
+        if asked_before is None or arrived >= asked_before.done or self._overtaken(asked_before):
             return False
-        _remember(self._by_tag, (mac, tag), block)  # the network may repeat this frame as well
+        # It came before the same write was answered, so the initiator had asked again.
+        _remember(self._by_tag, (mac, tag), asked_before)  # the network may repeat this frame as well
         return True
 
-    def executed(self, write: WriteBlocks, done: float) -> None:
+    def _overtaken(self, first: _Executed) -> bool:
+        """Whether another write to some of these sectors, that came before `first` was answered, was executed after it.
+
+        Then the order of arrival holds. One that came later is newer than both, and stays.
+        """
+        for later in reversed(self._by_content.values()):
+            if later is first:
+                return False
+            if later.meets(first) and later.arrived < first.done:
+                return True
+        return False
+
+    def executed(self, write: WriteBlocks, arrived: float, done: float) -> None:
         """Remember a write that is as durable as its reply will say."""
-        mac = _requester(write)
-        made = _Executed(write.lba, write.count, hash(write.data), done)
+        mac, digest = _requester(write), hash(write.data)
+        made = _Executed(write.lba, write.count, digest, arrived, done)
         _remember(self._by_tag, (mac, _tag(write)), made)
-        _remember(self._by_block, (mac, write.lba, write.count), made)
+        _remember(self._by_content, (mac, write.lba, write.count, digest), made)
 
 
 class Retransmissions:

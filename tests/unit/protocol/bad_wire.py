@@ -194,7 +194,7 @@ class Target:
         for arrived, intent, reply in batch:
             if not self.repeats.is_repeat(intent, arrived):
                 self.write(intent)
-                self.repeats.executed(intent, self.clock.now)
+                self.repeats.executed(intent, arrived, self.clock.now)
             self.answered.add((intent.head[:6], intent.head[20:24]))
             reply(write_reply(intent))
         self.after_batch()

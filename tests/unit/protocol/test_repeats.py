@@ -37,7 +37,7 @@ def after(*executed: tuple[WriteBlocks, float]) -> Repeats:
     repeats = Repeats()
     for done, when in executed:
         assert not repeats.is_repeat(done, when)
-        repeats.executed(done, when)
+        repeats.executed(done, when - 0.01, when)
     return repeats
 
 
@@ -120,16 +120,34 @@ def test_what_differs_was_not_asked_before(other: WriteBlocks) -> None:
     assert not after((write(1), 10.0)).is_repeat(other, 9.0)
 
 
-def test_a_newer_write_to_the_same_sectors_ends_it() -> None:
-    repeats = after((write(1, A), 10.0), (write(2, B), 10.1))
+@pytest.mark.parametrize("other", [write(2, B), write(2, B, mac=SOMEONE), write(2, B + A), write(2, A + B)])
+def test_writes_that_were_under_way_together_keep_their_order_of_arrival(other: WriteBlocks) -> None:
+    repeats = Repeats()
+    repeats.executed(write(1, A), 8.0, 10.0)
+    repeats.executed(other, 8.5, 10.1)
     assert not repeats.is_repeat(write(3, A), 9.0)
+
+
+def test_a_newer_write_to_the_same_sectors_stays() -> None:
+    """It came after the first was answered, and its port was quicker than that of the one that asked again."""
+    repeats = Repeats()
+    repeats.executed(write(1, A), 8.0, 10.0)
+    repeats.executed(write(2, B), 10.05, 10.1)
+    assert repeats.is_repeat(write(3, A), 9.0)
+
+
+def test_a_write_to_other_sectors_changes_nothing() -> None:
+    repeats = Repeats()
+    repeats.executed(write(1, A), 8.0, 10.0)
+    repeats.executed(write(2, B, lba=1), 8.5, 10.1)
+    assert repeats.is_repeat(write(3, A), 9.0)
 
 
 def test_who_asked_again_is_remembered_by_that_tag_too() -> None:
     """The network repeats the frame that asked again, and delivers the copy after a newer write."""
     repeats = after((write(1, A), 10.0))
     assert repeats.is_repeat(write(2, A), 9.0)
-    repeats.executed(write(3, B), 10.1)
+    repeats.executed(write(3, B), 10.05, 10.1)
     assert repeats.is_repeat(write(2, A), 10.2)
 
 
@@ -139,7 +157,7 @@ def test_who_asked_again_is_remembered_by_that_tag_too() -> None:
 def test_the_oldest_are_forgotten_first() -> None:
     repeats = Repeats()
     for tag in range(MEMORY + 1):
-        repeats.executed(write(tag, lba=tag), 10.0)
+        repeats.executed(write(tag, lba=tag), 9.5, 10.0)
     assert not repeats.is_repeat(write(0, lba=0), 10.0)
     assert not repeats.is_repeat(write(MEMORY + 1, lba=0), 9.0)
     assert repeats.is_repeat(write(1, lba=1), 10.0)
@@ -149,11 +167,11 @@ def test_the_oldest_are_forgotten_first() -> None:
 def test_memory_is_bounded_whatever_comes() -> None:
     repeats = Repeats()
     for tag in range(MEMORY + 50):
-        repeats.executed(write(tag, lba=tag % 3), 10.0)
+        repeats.executed(write(tag, lba=tag % 3), 9.5, 10.0)
         assert not repeats.is_repeat(write(tag, B), 10.0)
         assert repeats.is_repeat(write(MEMORY + 50 + tag, lba=tag % 3), 9.0)
     assert len(repeats._by_tag) <= MEMORY
-    assert len(repeats._by_block) == 3
+    assert len(repeats._by_content) == 3
 
 
 # ---- a guess, for the figures
