@@ -7,6 +7,7 @@ is served to qemu as a network block device (NBD's doc/proto.md: fixed newstyle 
 from __future__ import annotations
 
 import contextlib
+import enum
 import os
 import random
 import socket
@@ -23,8 +24,15 @@ SECTOR = 512
 NEWSTYLE, OPTION, OPTION_REPLY = b"NBDMAGIC", b"IHAVEOPT", 0x3E889045565A9
 FIXED_NEWSTYLE, HAS_FLAGS, SEND_FLUSH = 1, 1, 4
 GO, ACK, INFO, UNSUPPORTED = 7, 1, 3, (1 << 31) + 1
-REQUEST, REPLY = 0x25609513, 0x67446698
-READ, WRITE, DISCONNECT, FLUSH = 0, 1, 2, 3
+REPLY = 0x67446698
+
+
+class Request(enum.IntEnum):
+    """What qemu asks. Anything else ends the session, as NBD_CMD_DISC does."""
+
+    READ = 0
+    WRITE = 1
+    FLUSH = 3
 
 
 class VolatileDisk:
@@ -111,11 +119,11 @@ class VolatileDisk:
         _, _, kind, cookie, offset, length = struct.unpack(">IHHQQI", _exactly(requests, 28))
         answer = b""
         match kind:
-            case 0:
+            case Request.READ:
                 answer = self._read(offset, length)
-            case 1:
+            case Request.WRITE:
                 self._write(offset, _exactly(requests, length))
-            case 3:
+            case Request.FLUSH:
                 self._flush()
             case _:
                 return False

@@ -16,7 +16,7 @@ from .booting import DebianGuest
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-PACKAGES = ("aoetools", "dmsetup", "e2fsprogs", "fio", "iproute2", "kmod", "python3", "systemd-sysv", "tcpdump", "udev")
+PACKAGES = ("aoetools", "dmsetup", "e2fsprogs", "fio", "iproute2", "kmod", "python3", "systemd-sysv", "udev")
 LEFT_OUT = ("/usr/share/doc/*", "/usr/share/info/*", "/usr/share/locale/*", "/usr/share/man/*")
 EARLY_MODULES = ("virtio_pci", "virtio_blk", "virtio_console", "virtio_net", "crc32c_generic", "ext4")
 """Loaded before the disk is there."""

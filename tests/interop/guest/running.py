@@ -139,7 +139,7 @@ class RunningGuest:
                 if alive and self._gone:
                     raise GuestError(f"the guest ended before {what}" + self._last_words())
                 if not self._heard.wait(end - time.monotonic()):
-                    raise GuestError(f"within {timeout:.0f} s there was no {what}" + self._last_words())
+                    raise GuestError(f"{what} did not come within {timeout:.0f} s" + self._last_words())
 
     def _read(self) -> None:
         with self._port.makefile("r", encoding="utf-8", errors="replace") as words:
