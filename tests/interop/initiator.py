@@ -49,6 +49,11 @@ class Initiator:
         return self._target.hex(":")
 
     @property
+    def mac(self) -> bytes:
+        """Its own."""
+        return bytes(self._mac)
+
+    @property
     def tag(self) -> bytes:
         """Of the last request, as on the wire."""
         return struct.pack(">I", self._tag)

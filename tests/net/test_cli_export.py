@@ -8,7 +8,9 @@ import pytest
 
 from aoetui.engine.api import ExitCode
 from aoetui.engine.protocol.address import Address, Mac
-from aoetui.engine.protocol.wire import SECTOR
+from aoetui.engine.protocol.frames import ConfigArgument, MaskArgument
+from aoetui.engine.protocol.wire import SECTOR, ConfigOp
+from tests.support.initiator import initiator
 from tests.support.program import Program, run
 from tests.support.writer import Writer
 
@@ -99,13 +101,34 @@ def test_what_cannot_be_served_is_refused_by_name(
     assert refused.stderr.count("\n") == 1
 
 
-def test_state_is_kept_only_where_it_was_asked_for(veth_pair: VethPair, tmp_path: Path, disk: Path) -> None:
-    kept = tmp_path / "kept"
-    for options in ([], ["--state", str(kept)]):
-        with Program(veth_pair.near, tmp_path, "export", *options, "9", "1", "near0", str(disk)) as program:
-            program.says("serving on")
-            program.process.terminate()
-            assert program.ends() == 0
-        assert bool(options) == kept.exists()
-    assert list(kept.iterdir())
+def state_of(pair: VethPair, folder: Path, *arguments: str, string: bytes = b"") -> tuple[bytes, tuple[Mac, ...]]:
+    """Config string and mask list as a new `aoetui export` tells them; then it sets `string`, if there is one, and ends."""
+    with Program(pair.near, folder, "export", *arguments) as program, initiator(pair.far, "far0") as ini:
+        program.says("serving on")
+        argument, mask = ini.find().argument, ini.mask().argument
+        if string:
+            assert ini.config(ConfigOp.FORCE_SET, string).header.error is None
+        program.process.terminate()
+        assert program.ends() == 0
+    assert isinstance(argument, ConfigArgument)
+    assert isinstance(mask, MaskArgument)
+    return argument.string, tuple(line.mac for line in mask.directives)
+
+
+def test_without_a_folder_no_state_is_kept(veth_pair: VethPair, tmp_path: Path, disk: Path) -> None:
+    words = ("9", "1", "near0", str(disk))
+    assert state_of(veth_pair, tmp_path, *words, string=b"web01") == (b"", ())
+    assert state_of(veth_pair, tmp_path, *words) == (b"", ())
+    assert not (tmp_path / "config").exists()
+    assert not list((tmp_path / "state").rglob("*.json"))
+
+
+def test_state_is_kept_in_the_folder_that_was_named_and_m_adds_to_it(veth_pair: VethPair, tmp_path: Path, disk: Path) -> None:
+    kept, mine, other = tmp_path / "kept", Mac.parse(veth_pair.far_mac), Mac.parse("02:00:00:00:00:77")
+    words = ("--state", str(kept), "9", "1", "near0", str(disk))
+    assert state_of(veth_pair, tmp_path, *words, string=b"web01") == (b"", ())
+    assert state_of(veth_pair, tmp_path, "-m", str(mine), *words) == (b"web01", (mine,))
+    assert state_of(veth_pair, tmp_path, "-m", f"{other},{mine}", *words) == (b"web01", (mine, other))
+    assert state_of(veth_pair, tmp_path, *words) == (b"web01", (mine, other))
+    assert len(list(kept.iterdir())) == 1
     assert not (tmp_path / "config").exists()

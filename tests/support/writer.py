@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
+import time
 from typing import TYPE_CHECKING, Self
 
 from aoetui.engine.packet import PacketSocket
@@ -16,6 +18,10 @@ if TYPE_CHECKING:
 
 WINDOW = 16
 """Writes under way at a time."""
+PATIENCE = 0.1
+"""Seconds without an answer, after which a write is asked for again."""
+FIRST_TAG = 1 << 24
+"""Beyond those of an initiator that asks on the same link."""
 
 
 class Writer:
@@ -26,7 +32,12 @@ class Writer:
         self._target, self._address = target, address
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._run)
-        self.sent: set[int] = set()
+        self._tags = itertools.count(FIRST_TAG)
+        self._sectors: dict[int, int] = {}
+        """By tag."""
+        self._next = itertools.count()
+        self.waiting: dict[int, float] = {}
+        """Sectors whose write is not answered, and when it was last asked for."""
         self.answered: set[int] = set()
         """Sectors whose write was answered without an error."""
 
@@ -49,25 +60,28 @@ class Writer:
         return (sector + 1).to_bytes(8, "big") * (SECTOR // 8)
 
     def _run(self) -> None:
-        for sector in range(WINDOW):
-            self._write(sector)
+        for _ in range(WINDOW):
+            self._write(next(self._next))
         while not self._ended.is_set():
-            heard = self._wire.receive(0.05)
-            for raw in heard:
+            for raw in self._wire.receive(0.05):
                 self._hear(decode(raw))
-            if not heard:  # as Linux does: a request that nobody answers is repeated
-                for sector in self.sent - self.answered:
-                    self._write(sector)
+            late = time.monotonic() - PATIENCE
+            for sector in [sector for sector, asked in self.waiting.items() if asked < late]:
+                self._write(sector)  # as Linux does: a request that nobody answers is repeated, with a new tag
 
     def _hear(self, frame: Frame) -> None:
         header, argument = frame.header, frame.argument
         if not header.response or header.command != Command.ATA or not isinstance(argument, AtaArgument):
             return
-        if header.error is None and not argument.op_or_status & AtaStatus.ERR and header.tag in self.sent:
-            self.answered.add(header.tag)
-            self._write(max(self.sent) + 1)
+        sector = self._sectors.pop(header.tag, None)
+        if sector is None or header.error is not None or argument.op_or_status & AtaStatus.ERR or sector not in self.waiting:
+            return
+        self.answered.add(sector)
+        del self.waiting[sector]
+        self._write(next(self._next))
 
     def _write(self, sector: int) -> None:
+        tag = next(self._tags)
         header = Header(
             destination=self._target,
             source=self._wire.mac,
@@ -77,9 +91,10 @@ class Writer:
             shelf=self._address.shelf,
             slot=self._address.slot,
             command=Command.ATA,
-            tag=sector,
+            tag=tag,
         )
         flags = AtaFlag.EXTENDED | AtaFlag.WRITE
         argument = AtaArgument(flags, 0, 1, AtaOp.WRITE_EXT, sector, self.content(sector))
-        self.sent.add(sector)
+        self.waiting[sector] = time.monotonic()
+        self._sectors[tag] = sector
         self._wire.send([encode(Frame(header, argument))])
