@@ -84,7 +84,7 @@ READ = 0, struct.pack("<BBBBQ", 0x40, 0, 1, 0x24, 0)
 def session(me: bytes) -> list[tuple[int, bytes]]:
     """Commands on whose answers vblade and docs/protocol.md agree, in an order in which each can be told from the next.
 
-    Not among them: vblade's mask list after a delete or a failed edit (its length is then wrong), and bad mask or reserve commands.
+    Not among them: vblade's mask list after a delete or a failed edit (its length is then wrong), and bad mask and reserve ops.
     """
     return [
         config(0),
