@@ -7,31 +7,30 @@ answered only from stable storage, one fdatasync serves the whole batch.
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import threading
 from collections import deque
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from aoetui.engine.admission import Admission
 from aoetui.engine.api import EngineError
 from aoetui.engine.backing_life import BackingLife
-from aoetui.engine.disk_trouble import DiskTrouble
+from aoetui.engine.current_facts import CurrentFacts
+from aoetui.engine.disk_work import Batch, DiskWork
 from aoetui.engine.initiators import Initiators
 from aoetui.engine.jobs import Edit, Job
 from aoetui.engine.latency import Latencies
-from aoetui.engine.protocol import changes, replies, target
+from aoetui.engine.protocol import replies, target
 from aoetui.engine.protocol.ata import identify_page
 from aoetui.engine.protocol.changes import EditMask, SetConfig, SetReservation
 from aoetui.engine.protocol.facts import ExportFacts
-from aoetui.engine.protocol.repeats import Repeats
 from aoetui.engine.protocol.replies import Flush, ReadBlocks, Reply, WriteBlocks
 from aoetui.engine.protocol.silence import Silence
-from aoetui.engine.protocol.wire import SECTOR, AtaError
 from aoetui.engine.refusals import Refusals
 from aoetui.engine.snapshot import Severity
 from aoetui.engine.spec import Durability
+from aoetui.engine.state_changes import StateChanges
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -42,8 +41,6 @@ if TYPE_CHECKING:
     from aoetui.engine.events import EventLog
     from aoetui.engine.memory import MemoryBudget
     from aoetui.engine.ports import Port
-    from aoetui.engine.protocol.address import Mac
-    from aoetui.engine.protocol.changes import Change
     from aoetui.engine.protocol.facts import AccessPolicy, TargetState
     from aoetui.engine.protocol.header import Header
     from aoetui.engine.spec import ExportSpec
@@ -51,20 +48,7 @@ if TYPE_CHECKING:
 
 BATCH = 64
 _SHUT_OUT = frozenset({Silence.DENIED, Silence.NOT_ACCEPTED, Silence.MASKED})
-_SHOWN_BYTES = 64
-_SHOWN_MACS = 3
-"""Of what initiators set, in an event."""
 _log = logging.getLogger(__name__)
-
-
-@dataclass(slots=True)
-class _Batch:
-    """What a batch has come to: replies ready now, and the jobs that wait for the flush."""
-
-    ready: list[tuple[Job, bytes]] = field(default_factory=list)
-    unflushed: list[Job] = field(default_factory=list)
-    heads: set[bytes] = field(default_factory=set)
-    """Of the writes among them."""
 
 
 class Export:
@@ -85,31 +69,26 @@ class Export:
         self.spec = spec
         self.backing = backing
         self.serial = spec.serial or kept.serial
-        self.fault = ""
-        """Why writes are refused: a flush failed, so what the page cache held may be lost."""
-        self.lost = ""
-        """What the last flush, at the end, could not save."""
-        self._kept = kept
-        self._firmware = firmware
-        self._facts_lock = threading.Lock()
-        self.facts = ExportFacts(
-            address=spec.address,
-            sectors=backing.sectors,
-            identify=self._identify(backing.sectors),
-            read_only=spec.read_only,
-            buffer_count=spec.buffer_count,
-            policy=policy,
-        ).with_state(kept.state)
-        self._durable = spec.durability is Durability.DURABLE
-        self._events = events
-        self._clock = clock
         self.initiators = Initiators()
         self.refusals = Refusals(clock)
-        self.trouble = DiskTrouble(spec.path, clock)
-        self.life = BackingLife(backing, to_its_end=spec.length is None)
+        self._firmware = firmware
+        self._facts = CurrentFacts(
+            ExportFacts(
+                address=spec.address,
+                sectors=backing.sectors,
+                identify=self._identify(backing.sectors),
+                read_only=spec.read_only,
+                buffer_count=spec.buffer_count,
+                policy=policy,
+            ).with_state(kept.state)
+        )
+        self._events = events
+        self._clock = clock
+        self._changes = StateChanges(self._facts, kept, events, clock)
+        self._disk = DiskWork(spec, backing, self.initiators, clock)
+        self._life = BackingLife(backing, to_its_end=spec.length is None)
         self.read_latencies = Latencies()
         self.write_latencies = Latencies()
-        self._repeats = Repeats()
         self._queue: deque[Job | Edit] = deque()
         self._unanswered: dict[int, Job] = {}
         """Of the batch that is being carried out, those that have not been answered yet."""
@@ -118,6 +97,26 @@ class Export:
         self._closing = False
         self._look_due = False
         self._thread = threading.Thread(target=self._run, name=f"export-{spec.address}", daemon=True)
+
+    @property
+    def facts(self) -> ExportFacts:
+        """What it answers by now; any thread."""
+        return self._facts.now
+
+    @property
+    def fault(self) -> str:
+        """Why writes are refused until it is opened again; empty if they are not. Any thread."""
+        return self._disk.fault
+
+    @property
+    def lost(self) -> str:
+        """What could not be saved at its end; any thread."""
+        return self._disk.lost
+
+    @property
+    def problem(self) -> str:
+        """What is wrong with the disk, with the remedy; empty if nothing is. Any thread."""
+        return self.fault or self._life.lost or self._disk.trouble.text or self._life.text
 
     def start(self) -> None:
         """Begin to serve the disk's queue. To be called once, before anything is taken; `close` ends it."""
@@ -152,11 +151,6 @@ class Export:
 
     # ---- in the engine's thread
 
-    @property
-    def problem(self) -> str:
-        """What is wrong with the disk, with the remedy; empty if nothing is. Any thread."""
-        return self.fault or self.life.lost or self.trouble.text or self.life.text
-
     def look(self) -> None:
         """Have the export's thread look what has become of the backing, in its turn; one that hangs is asked once."""
         with self._ready:
@@ -175,16 +169,12 @@ class Export:
     def fits(self, frame_limit: int) -> None:
         """Say how many bytes a frame may have on each of the export's interfaces."""
         if frame_limit != self.facts.frame_limit:
-            self._change_facts(lambda facts: replace(facts, frame_limit=frame_limit))
+            self._facts.change(lambda facts: replace(facts, frame_limit=frame_limit))
 
     def resized(self, sectors: int) -> None:
         """The backing serves another number of sectors from now on."""
         page = self._identify(sectors)
-        self._change_facts(lambda facts: replace(facts, sectors=sectors, identify=page))
-
-    def _change_facts(self, change: Callable[[ExportFacts], ExportFacts]) -> None:
-        with self._facts_lock:
-            self.facts = change(self.facts)
+        self._facts.change(lambda facts: replace(facts, sectors=sectors, identify=page))
 
     def _identify(self, sectors: int) -> bytes:
         cached = self.spec.durability is Durability.CACHED
@@ -226,21 +216,15 @@ class Export:
             self._admission.release([job for job in jobs if self._unanswered.pop(id(job), None) is not None])
 
     def _finish(self) -> None:
-        try:
-            if not self.spec.read_only:
-                self.backing.flush()
-        except OSError as error:
-            self.lost = (
-                f"flushing {self.spec.path} failed at its end: {error.strerror}. Acknowledged writes may be lost: check the disk"
-            )
+        self._disk.finish()
+        if self.lost:
             self._events.add(Severity.ALARM, str(self.spec.address), self.lost)
-        self.backing.close()
 
     def _serve(self, taken: list[Job | Edit]) -> None:
-        batch = _Batch()
+        batch = Batch()
         for job in taken:
             if isinstance(job, Edit):
-                self._edit(job)
+                self._changes.edit(job)
             elif job.state is self.facts.state or self._still_may(job, batch):
                 self._carry_out(job, batch)
         self._send(batch.ready)
@@ -249,17 +233,14 @@ class Export:
 
     def _look(self) -> None:
         before, path = self.facts.sectors, self.spec.path
-        if self.life.look():
+        if self._life.look():
             self.resized(self.backing.sectors)
             seen = f"Linux initiators see it while it is not open, or after `echo {self.spec.address} > /dev/etherd/revalidate`"
             text = f"{path} grew from {before} to {self.facts.sectors} sectors, and the export with it: {seen}"
             self._events.add(Severity.INFO, str(self.spec.address), text)
-        if self.trouble.is_full:
-            with contextlib.suppress(OSError):
-                if self.backing.has_room():
-                    self.trouble.found_room()
+        self._disk.look_for_room()
 
-    def _still_may(self, job: Job, batch: _Batch) -> bool:
+    def _still_may(self, job: Job, batch: Batch) -> bool:
         """Whether the initiator may still do what it asked for before the mask list or the reservation changed."""
         mac, facts = job.initiator.mac, self.facts
         silence = target.shut_out(mac, facts)
@@ -274,134 +255,29 @@ class Export:
             case _:
                 return True
 
-    def _carry_out(self, job: Job, batch: _Batch) -> None:
+    def _carry_out(self, job: Job, batch: Batch) -> None:
         match job.intent:
-            case ReadBlocks():
-                batch.ready.append((job, self._read(job, job.intent)))
-            case WriteBlocks():
-                self._write(job, job.intent, batch)
+            case ReadBlocks() as intent:
+                batch.ready.append((job, self._disk.read(job, intent)))
+            case WriteBlocks() as intent:
+                if intent.head in batch.heads:  # perhaps the same frame: that is known only of what is flushed
+                    self._flush(batch)
+                reply = self._disk.write(job, intent, batch)
+                if reply is not None:
+                    batch.ready.append((job, reply))
             case Flush():
                 batch.unflushed.append(job)
-            case SetConfig() | EditMask() | SetReservation():
-                batch.ready.append((job, self._change(job, job.intent)))
+            case SetConfig() | EditMask() | SetReservation() as intent:
+                made = self._changes.carry_out(job, intent)
+                if made is not None:
+                    self.initiators.replied(job.initiator, error=made.error)
+                    batch.ready.append((job, made.frame))
 
-    def _read(self, job: Job, intent: ReadBlocks) -> bytes:
-        job.initiator.last_io = job.arrived
-        if job.initiator.asked.is_retransmission(intent, job.arrived, write=False):
-            self.initiators.was_repeated(job.initiator)
-        try:
-            data = self.backing.read(intent.lba, intent.count)
-        except OSError as error:
-            self.trouble.failed("reading", error)
-            return self._failed(job, intent)
-        self.trouble.succeeded("reading")
-        self.initiators.was_read(job.initiator, intent.count * SECTOR)
-        return replies.read_reply(intent, data)
-
-    def _write(self, job: Job, intent: WriteBlocks, batch: _Batch) -> None:
-        job.initiator.last_io = job.arrived
-        if intent.head in batch.heads:  # perhaps the same frame: that is known of what is flushed
-            self._flush(batch)
-        if self.fault:
-            batch.ready.append((job, self._failed(job, intent)))
-            return
-        repeat = self._repeats.is_repeat(intent, job.arrived)
-        if job.initiator.asked.is_retransmission(intent, job.arrived, write=True) or repeat:
-            self.initiators.was_repeated(job.initiator)
-        if repeat:
-            batch.ready.append((job, replies.write_reply(intent)))
-            return
-        try:
-            self.backing.write(intent.lba, intent.data)
-        except OSError as error:
-            self.trouble.failed("writing", error)
-            batch.ready.append((job, self._failed(job, intent)))
-            return
-        if self._durable:
-            batch.unflushed.append(job)
-            batch.heads.add(intent.head)
-        else:
-            batch.ready.append((job, self._done(job)))
-
-    def _flush(self, batch: _Batch) -> None:
+    def _flush(self, batch: Batch) -> None:
         """Answer what waits for the flush."""
-        self._send(self._flushed(batch.unflushed))
+        self._send(self._disk.flush(batch.unflushed))
         batch.unflushed.clear()
         batch.heads.clear()
-
-    def _flushed(self, waiting: list[Job]) -> list[tuple[Job, bytes]]:
-        try:
-            if not self.fault:
-                self.backing.flush()
-        except OSError as error:
-            # The kernel drops pages it could not write and reports that once: a later flush would succeed and prove nothing.
-            self.fault = (
-                f"flushing {self.spec.path} failed ({error.strerror}): acknowledged writes may be lost, and writes are refused."
-                " Check the disk, then stop and start the export"
-            )
-            _log.error("%s", self.fault)
-        return [(job, self._done(job)) for job in waiting]
-
-    def _done(self, job: Job) -> bytes:
-        """Count a write or flush that is all it was asked to be, unless the flush failed, and make its reply."""
-        match job.intent:
-            case WriteBlocks() | Flush() as intent if self.fault:
-                return self._failed(job, intent)
-            case WriteBlocks() as intent:
-                self._repeats.executed(intent, job.arrived, self._clock.monotonic())
-                self.trouble.succeeded("writing")
-                self.initiators.was_written(job.initiator, intent.count * SECTOR)
-                return replies.write_reply(intent)
-            case Flush() as intent:
-                self.initiators.replied(job.initiator, error=False)
-                return replies.flush_reply(intent)
-            case _:
-                raise TypeError("only writes and flushes wait for the flush")
-
-    def _failed(self, job: Job, intent: ReadBlocks | WriteBlocks | Flush) -> bytes:
-        self.initiators.was_failed(job.initiator)
-        return replies.failed_reply(intent, AtaError.UNC)
-
-    def _change(self, job: Job, change: Change) -> bytes:
-        """Change the export's state as an initiator asked, and tell of it."""
-        before = self.facts.state
-        made = changes.carry_out(change, self.facts)
-        reply = made.reply
-        if made.state != before:
-            try:
-                self._become(made.state)
-            except EngineError as error:
-                self._events.add(Severity.WARNING, str(self.spec.address), f"{job.initiator.mac} changed nothing: {error}")
-                reply = changes.not_kept(change, self.facts)
-            else:
-                self._tell(before, f"{job.initiator.mac} on {job.port.interface}")
-        self.initiators.replied(job.initiator, error=reply.error)
-        return reply.frame
-
-    def _edit(self, edit: Edit) -> None:
-        before = self.facts.state
-        try:
-            self._become(edit.act(self.facts))
-        except EngineError as error:
-            edit.future.set_exception(error)
-        else:
-            self._tell(before, "this console")
-            edit.future.set_result(None)
-
-    def _become(self, state: TargetState) -> None:
-        """Keep a new state, then answer by it. Raises EngineError; then the old one stands."""
-        if state != self.facts.state:
-            self._kept.keep(state)
-            self._change_facts(lambda facts: facts.with_state(state))
-
-    def _tell(self, before: TargetState, who: str) -> None:
-        """Say what was changed, and by whom: a mask list or a reservation shuts others out."""
-        after = self.facts.state
-        for name in ("config string", "mask list", "reservation"):
-            if _part(before, name) != _part(after, name):
-                what = _part(after, name)
-                text = f"{name} {f'set to {what}' if what else 'cleared'} by {who}"
-                self._events.add(Severity.INFO, str(self.spec.address), text)
 
     def _send(self, done: list[tuple[Job, bytes]]) -> None:
         self._release([job for job, _ in done])
@@ -437,26 +313,3 @@ class Export:
         self.finish()
         self._thread.join(timeout)
         return not self._thread.is_alive()
-
-
-def _part(state: TargetState, name: str) -> str:
-    """One part of a state as text. A config string comes from the wire: it is shown as plain text only."""
-    match name:
-        case "config string":
-            return _string(state.config_string)
-        case "mask list":
-            return _macs(state.mask)
-        case _:
-            return _macs(state.reservation)
-
-
-def _string(string: bytes) -> str:
-    """Its first bytes: thousands of events are kept, and whoever shares the Ethernet makes them."""
-    shown = repr(string[:_SHOWN_BYTES])[1:] if string else ""
-    return shown if len(string) <= _SHOWN_BYTES else f"{shown}... ({len(string)} bytes)"
-
-
-def _macs(macs: Sequence[Mac]) -> str:
-    """The first of them, for the same reason."""
-    shown = ", ".join(str(mac) for mac in macs[:_SHOWN_MACS])
-    return shown if len(macs) <= _SHOWN_MACS else f"{shown} and {len(macs) - _SHOWN_MACS} more"

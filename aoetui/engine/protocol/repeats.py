@@ -18,14 +18,17 @@ from aoetui.engine.protocol.replies import WriteBlocks
 from aoetui.engine.protocol.wire import MAC_LENGTH
 
 if TYPE_CHECKING:
+    from aoetui.engine.protocol.address import Mac
+    from aoetui.engine.protocol.changes import Change
     from aoetui.engine.protocol.replies import ReadBlocks
 
-MEMORY = 8192
+MEMORY = 32768
 """Executed writes that are remembered for one export."""
 MEMORY_SECONDS = 5.0
 """How long. A frame that a network holds back longer than this is not known to any of them."""
 _TAG_AT = 20
 _Key = TypeVar("_Key")
+_Value = TypeVar("_Value")
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +96,27 @@ class Repeats:
         _remember(self._by_content, (mac, write.lba, write.count, digest), made)
 
 
+class ChangeRepeats:
+    """The memory of one export's changes of state: a set or an edit that the network repeats must not undo a newer one.
+
+    As with writes, a frame is a repeat only if no other change of this MAC had the tag since.
+    """
+
+    MEMORY = 256
+
+    def __init__(self) -> None:
+        self._by_tag: OrderedDict[tuple[Mac, int], tuple[Change, float]] = OrderedDict()
+
+    def is_repeat(self, change: Change, arrived: float) -> bool:
+        """Whether the same frame was carried out before."""
+        known = self._by_tag.get((change.header.source, change.header.tag))
+        return known is not None and known[0] == change and arrived - known[1] <= MEMORY_SECONDS
+
+    def carried_out(self, change: Change, done: float) -> None:
+        """Remember a change."""
+        _remember(self._by_tag, (change.header.source, change.header.tag), (change, done), self.MEMORY)
+
+
 class Retransmissions:
     """Guesses which requests of one initiator are asked for the second time: same sectors and data, another tag, soon after.
 
@@ -130,8 +154,8 @@ def _tag(intent: ReadBlocks | WriteBlocks) -> bytes:
     return intent.head[_TAG_AT : _TAG_AT + 4]
 
 
-def _remember(memory: OrderedDict[_Key, _Executed], key: _Key, made: _Executed) -> None:
+def _remember(memory: OrderedDict[_Key, _Value], key: _Key, made: _Value, limit: int = MEMORY) -> None:
     memory.pop(key, None)
     memory[key] = made
-    if len(memory) > MEMORY:
+    if len(memory) > limit:
         memory.popitem(last=False)
