@@ -33,7 +33,7 @@ _TAGGED = 0.05
 _TAGS = (b"\0\x64", b"\0\x64", b"\xe0\x64", b"\0\0", b"\xe0\0", b"\0\1", b"\x0f\xff")
 _IN_VLAN = {window.shelf.to_bytes(2) for window in layout.WINDOWS if window.vlan}
 _STRANGERS = tuple(bytes.fromhex("0200000002") + bytes((number,)) for number in range(3))
-"""Other targets, which forge answers. They are few: the scanner remembers them."""
+"""Other targets, which forge answers."""
 
 
 class Target:
@@ -106,6 +106,9 @@ class WireRun:
                     source = b"\2\7\1" + (number // window.sectors).to_bytes(3)
                     registers = bytes((0x41, 0, 1, 0x34)) + (number % window.sectors).to_bytes(6, "little") + b"\0\0"
                     self._ask(source if disk.hears(source) else layout.MACS[0], window, registers + number.to_bytes(8) * 64)
+                if number < 256 * len(layout.MACS):
+                    registers = bytes((0x40, 0, 1, 0x24)) + (number // len(layout.MACS) % window.sectors).to_bytes(6, "little")
+                    self._ask(layout.MACS[number % len(layout.MACS)], window, registers + b"\0\0")
                 if number < macs:
                     self._ask(b"\2\7" + number.to_bytes(4), window, bytes((0, 0, 1, 0xEC)) + bytes(8))
         self._exchange.settle()
@@ -138,12 +141,14 @@ class WireRun:
         self._figures.sample(resident(self._target.process.pid))
 
     def _fit(self, dice: Dice, frame: bytes) -> bytes:
-        """As it can be sent: no longer than the MTU; forged answers by a few strangers only; a VLAN tag at times."""
+        """As it can be sent: no longer than the MTU; of a few MACs, for the target remembers them; with a VLAN tag at times."""
         frame = frame[: self._mtu + 14]
         if len(frame) > 19 and frame[14] & 8:
             place = dice.pick(self._world.places)
             address = place.shelf.to_bytes(2) + bytes((place.slot ^ dice.pick((0, 1)),))
             frame = frame[:6] + dice.pick(_STRANGERS) + frame[12:16] + address + frame[19:]
+        elif len(frame) > 19 and frame[6:12] not in (*layout.MACS, bytes(6)) and not frame[6] & 1:
+            frame = frame[:6] + b"\2\x08\0\0\0" + bytes((frame[11] & 0x0F,)) + frame[12:]
         if frame[16:18] in _IN_VLAN or dice.random() < _TAGGED:
             frame = frame[:12] + b"\x81\0" + dice.pick(_TAGS) + frame[12:]
         return frame
