@@ -10,6 +10,8 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from aoetui.engine.initiators import MAX_INITIATORS
+from aoetui.engine.protocol.repeats import MEMORY
 from tests.fuzz import layout
 from tests.fuzz.dice import Dice
 from tests.fuzz.exchange import PATIENCE, Exchange, with_tag
@@ -102,7 +104,7 @@ class WireRun:
         """Fill what the target remembers: so many writes to each export, of many MACs if it hears them, and so many MACs."""
         for number in range(max(writes, macs)):
             for window, disk in zip(layout.WINDOWS, self._disks, strict=True):
-                if number < writes:
+                if number < writes and not window.read_only:
                     source = b"\2\7\1" + (number // window.sectors).to_bytes(3)
                     registers = bytes((0x41, 0, 1, 0x34)) + (number % window.sectors).to_bytes(6, "little") + b"\0\0"
                     self._ask(source if disk.hears(source) else layout.MACS[0], window, registers + number.to_bytes(8) * 64)
@@ -207,7 +209,7 @@ def run(
     figures = Figures(total)
     with wire_run(figures, mtu=mtu, fault=fault) as running:
         if total >= JUDGED:
-            running.warm_up(writes=8300, macs=1300)
+            running.warm_up(writes=MEMORY + 100, macs=MAX_INITIATORS + 100)
         figures.restart()
         chunk = first
         while figures.frames < total:
