@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import sys
 import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from aoetui import logs
 from aoetui.cli import running
 from aoetui.cli.options import address_of, macs_of, parts
 from aoetui.cli.output import complain, print_lines
@@ -130,13 +132,13 @@ def _promise(spec: ExportSpec) -> str:
 
 
 def _follow(engine: Engine, ended: threading.Event) -> None:
-    """Print new warnings and alarms until the end is asked for."""
-    seen = 0
+    """Print new warnings and alarms until the end is asked for; not into the journal, which has all events by the log."""
+    seen, told = 0, not logs.under_journal(sys.stderr)
     while True:
         last = ended.wait(_LOOK_SECONDS)
         for event in engine.events(seen):
             seen = event.number
-            if event.severity is not Severity.INFO:
+            if told and event.severity is not Severity.INFO:
                 complain(f"{event.subject}: {event.text}")
         if last:
             return

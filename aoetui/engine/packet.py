@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 _ARPHRD_ETHER = 1
 _MAX_NAME = 15
+_MR_PROMISC = 1
+"""PACKET_MR_PROMISC (include/uapi/linux/if_packet.h)."""
 _IFREQ = struct.Struct("=16s24x")
 
 
@@ -138,6 +140,9 @@ class PacketSocket:
             self._socket.setsockopt(SOL_PACKET, PacketOption.IGNORE_OUTGOING, 1)
         if self.vlan is not None:
             attach_filter(self._socket, self.vlan)
+            # Or a card that filters VLANs keeps those without a link of their own to itself; the kernel undoes this at the end.
+            promiscuous = struct.pack("=iHH8x", self.index, _MR_PROMISC, 0)
+            self._socket.setsockopt(SOL_PACKET, PacketOption.ADD_MEMBERSHIP, promiscuous)
         self._socket.bind((self.interface, ETHERTYPE_AOE if self.vlan is None else ETHERTYPE_ALL))
         self._sender = BatchSender(self._socket.fileno())
         self._wakeup = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)

@@ -36,6 +36,7 @@ _VLAN_ID = 0x0FFF
 class PacketOption(IntEnum):
     """Socket options at SOL_PACKET."""
 
+    ADD_MEMBERSHIP = 1
     RX_RING = 5
     STATISTICS = 6
     VERSION = 10

@@ -25,8 +25,7 @@ if TYPE_CHECKING:
     from .guest import DebianGuest, RunningGuest
 
 MAKE_LINK = """
-modprobe 8021q && ip link add link eth0 name eth0.100 type vlan id 100 && ip link set eth0.100 up &&
-ip link set eth0 promisc on # or virtio_net's device drops the frames of VLANs that have no link
+modprobe 8021q && ip link add link eth0 name eth0.100 type vlan id 100 && ip link set eth0.100 up
 """
 EXPORTS = {1: ("eth0", None), 2: ("eth0.100", 100), 3: ("--vlan 300 eth0", 300)}
 """Of each slot: where it is served, and the VLAN that reaches it. 200 has neither link nor export."""
