@@ -19,6 +19,8 @@ _KEY_NAMES = {
     "minus": "-",
     "escape": "esc",
     "delete": "del",
+    "left_square_bracket": "[",
+    "right_square_bracket": "]",
 }
 
 _PRIORITY_KEYS = frozenset({"ctrl+q"})
@@ -26,6 +28,7 @@ _PRIORITY_KEYS = frozenset({"ctrl+q"})
 
 LEADING = frozenset(
     {"show_san", "show_exports", "show_interfaces", "show_events", "new_export", "filter", "help", "command_palette"}
+    | {"edit_config", "edit_mask", "edit_reservation"}
 )
 """These lead to where the next key belongs. They are done before that key is looked at: over a slow link keys come in bunches."""
 
@@ -96,6 +99,44 @@ ACTIONS: tuple[Action, ...] = (
         "Stop the export and remove it from the config; its file or disk is left as it is.",
         Scope.EXPORTS,
         changes=True,
+    ),
+    Action(
+        "next_part",
+        ("right_square_bracket",),
+        "part",
+        "Go to the next part of the open export, as right does.",
+        Scope.EXPORTS,
+        footer=False,
+    ),
+    Action(
+        "previous_part", ("left_square_bracket",), "part", "Go to the part before, as left does.", Scope.EXPORTS, footer=False
+    ),
+    Action(
+        "edit_config",
+        ("c",),
+        "config",
+        "Edit the config string, by which hosts find their disk.",
+        Scope.EXPORTS,
+        changes=True,
+        footer=False,
+    ),
+    Action(
+        "edit_mask",
+        ("m",),
+        "mask",
+        "Edit the mask list: the only initiators that are answered.",
+        Scope.EXPORTS,
+        changes=True,
+        footer=False,
+    ),
+    Action(
+        "edit_reservation",
+        ("r",),
+        "reserve",
+        "Edit the reservation: the only initiators that may read and write.",
+        Scope.EXPORTS,
+        changes=True,
+        footer=False,
     ),
     Action("open_link", ("enter",), "open", "Open the interface.", Scope.INTERFACES),
     Action(

@@ -8,7 +8,7 @@ from textual.containers import Container
 from textual.screen import Screen
 from textual.widgets import Footer, Input, Static
 
-from aoetui.actions import Scope, is_change
+from aoetui.actions import LEADING, Scope, is_change
 from aoetui.widgets.fields import Line
 from aoetui.widgets.status import StatusBar
 from aoetui.widgets.table import LiveTable
@@ -111,8 +111,10 @@ class ConsoleScreen(Screen[None]):
         return "  ".join(cell.plain.strip() for cell in table.get_row_at(table.cursor_row))
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:  # noqa: ARG002 - Textual's signature
-        """In read-only mode, what changes something does not exist; what is open cannot be opened."""
+        """In read-only mode, what changes something does not exist; what is open cannot be opened; what is typed stays typed."""
         if action.startswith("open_") and self.has_class("-opened"):
+            return False
+        if action in LEADING and isinstance(self.focused, Input):
             return False
         return not (self.console.read_only and is_change(action))
 

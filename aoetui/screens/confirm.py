@@ -11,6 +11,7 @@ from textual.widgets import Button, Static
 
 from aoetui.screens.dialog import Dialog
 from aoetui.widgets import figures
+from aoetui.widgets.durability import mode_word
 from aoetui.widgets.plain import plain
 
 if TYPE_CHECKING:
@@ -80,7 +81,8 @@ def delete_question(export: ExportSnapshot, now: datetime) -> Confirm:
 
 def _object_lines(export: ExportSnapshot) -> list[Text]:
     size = f", {figures.size(export.size)}" if export.size else ""
-    return [Text.assemble(f"{export.spec.address} is ", plain(str(export.spec.path), 300), size), Text()]
+    mode = f", {mode_word(export.spec)}"
+    return [Text.assemble(f"{export.spec.address} is ", plain(str(export.spec.path), 300), size, mode), Text()]
 
 
 def user_lines(export: ExportSnapshot, now: datetime) -> Iterator[Text]:
@@ -96,8 +98,6 @@ def user_lines(export: ExportSnapshot, now: datetime) -> Iterator[Text]:
 
 def user_line(initiator: InitiatorSnapshot, now: datetime) -> Text:
     """`  52:54:00:a0:e0:01 on eth1, last read or write 3s ago (120 reads, 33 writes)`."""
-    age = "now"
-    if initiator.last_io is not None and (seconds := (now - initiator.last_io).total_seconds()) >= 2:
-        age = f"{figures.age(seconds)} ago"
+    age = "never" if initiator.last_io is None else figures.ago((now - initiator.last_io).total_seconds())
     counts = f"{figures.count(initiator.counters.reads)} reads, {figures.count(initiator.counters.writes)} writes"
-    return Text.assemble(f"  {initiator.mac} on ", plain(initiator.interface, 15), f", last I/O {age} ({counts})")
+    return Text.assemble(f"  {initiator.mac} on ", plain(initiator.interface, 25), f", last I/O {age} ({counts})")

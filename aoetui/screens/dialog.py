@@ -2,15 +2,30 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, ClassVar, Generic, TypeVar
 
 from textual.binding import Binding
 from textual.screen import ModalScreen
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from textual.binding import BindingType
+    from textual.widget import Widget
 
 Answer = TypeVar("Answer")
+
+
+async def all_read(controls: Iterable[Widget]) -> None:
+    """Until every control has read the keys that were pressed before this.
+
+    A list to mark in is to be named twice: it marks in two steps, the key, then a message to itself.
+    """
+    for control in controls:
+        read = asyncio.Event()
+        control.call_later(read.set)
+        await read.wait()
 
 
 class Dialog(ModalScreen[Answer], Generic[Answer]):

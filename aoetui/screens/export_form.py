@@ -17,9 +17,11 @@ from aoetui.engine.snapshot import ExportSnapshot
 from aoetui.engine.spec import Durability
 from aoetui.propose import propose_address
 from aoetui.screens.confirm import Confirm
-from aoetui.screens.dialog import Dialog
+from aoetui.screens.dialog import Dialog, all_read
 from aoetui.screens.export_draft import Draft, address_warning, new_file_words, own_export, parse_path
+from aoetui.screens.export_fields import ADVANCED, DIRECT, MORE, advanced_fields
 from aoetui.screens.exports import tell_served
+from aoetui.widgets.durability import RISKS
 from aoetui.widgets.fields import Choice, Choices, Field, Line, LinkList, Mark, Message, Tone
 from aoetui.widgets.path_picker import PathInput, PathPicker
 from aoetui.widgets.plain import plain
@@ -35,12 +37,9 @@ PAUSE = 0.4
 """Seconds without a key before what was typed is looked at."""
 
 KEYS = "ctrl+s serve  esc cancel  tab next  space marks"
-RISKS = {
-    Durability.CACHED: "cached: fast; a power cut here can lose answered writes",
-    Durability.DURABLE: "durable: slower; answered once stable storage has it",
-}
 SHARED = "Linux takes two targets of one address for two paths of one disk, and corrupts both."
-CONTROLS = {"path": "#path", "size": "#size", "address": "#address", "interfaces": "#links"}
+CONTROLS = {"path": "#path", "size": "#size", "address": "#address", "interfaces": "#links", "direct": "#direct"}
+CONTROLS |= {name: f"#{name}" for name in ADVANCED}
 """The fields that can be refused on their own; whatever else is refused is said at the bottom."""
 
 
@@ -74,13 +73,14 @@ class ExportForm(Dialog[ExportSnapshot | None]):
         with Vertical(id="form"):
             with VerticalScroll(id="form-fields", can_focus=False):
                 yield from self._fields(self.console.snapshot)
-            yield Static(id="summary", markup=False)
-            yield Message(id="message-form")
-            with Horizontal(id="form-buttons"):
-                yield Button("Serve", id="serve", variant="primary", compact=True)
-                yield Button("Serve anyway...", id="serve-anyway", variant="error", compact=True)
-                yield Button("Cancel", id="cancel", compact=True)
-                yield Static(KEYS, classes="keys", markup=False)
+            with Vertical(id="form-foot"):
+                yield Static(id="summary", markup=False)
+                yield Message(id="message-form")
+                with Horizontal(id="form-buttons"):
+                    yield Button("Serve", id="serve", variant="primary", compact=True)
+                    yield Button("Serve anyway...", id="serve-anyway", variant="error", compact=True)
+                    yield Button("Cancel", id="cancel", compact=True)
+                    yield Static(KEYS, classes="keys", markup=False)
 
     def _fields(self, snapshot: EngineSnapshot) -> ComposeResult:
         yield Field("Backing", PathPicker(), name="path")
@@ -91,13 +91,17 @@ class ExportForm(Dialog[ExportSnapshot | None]):
         yield Field("Address", address, name="address", beside=True)
         yield Field("Interfaces", LinkList(snapshot.links, _preselected(snapshot), id="links"), name="interfaces")
         yield Field("Writes", Mark("read-only: writes are refused", id="read-only", compact=True), name="read_only")
-        buttons = [Choice(text, value=mode is Durability.CACHED, id=str(mode)) for mode, text in RISKS.items()]
+        buttons = [Choice(f"{mode}: {RISKS[mode, False]}", value=mode is Durability.CACHED, id=str(mode)) for mode in Durability]
         yield Field("Durability", Choices(*buttons, id="durability", compact=True), name="durability")
+        yield Field("", Mark(DIRECT, id="direct", compact=True), name="direct")
+        yield Field("More", Mark(MORE, id="more", compact=True), name="more")
+        yield from advanced_fields()
 
     def on_mount(self) -> None:
         """Look at what is prefilled."""
         self.query_one("#form").border_title = "Serve a disk"
         self.query_one("#serve-anyway").display = False
+        self._show_advanced(shown=False)
         self.set_focus(self.query_one("#path"))
         self._forget_report()
         self._list_devices()
@@ -120,6 +124,8 @@ class ExportForm(Dialog[ExportSnapshot | None]):
             interfaces=tuple(link.name for link in self.console.snapshot.links if link.name in marked),
             read_only=read_only,
             durability=Durability.DURABLE if durable else Durability.CACHED,
+            direct=self.query_one("#direct", Checkbox).value,
+            advanced={name: self.query_one(f"#{name}", Input).value for name in ADVANCED},
         )
 
     def on_input_changed(self, event: Input.Changed) -> None:
@@ -130,6 +136,11 @@ class ExportForm(Dialog[ExportSnapshot | None]):
                 self._inspect()
             case "address":
                 self._check_address()
+            case "vlan":
+                self._field("vlan").say("")
+                self._check_address()
+            case name if name in ADVANCED:
+                self._field(str(name)).say("")
             case _:
                 self._say_new_file()
         self._summarise()
@@ -152,10 +163,13 @@ class ExportForm(Dialog[ExportSnapshot | None]):
 
     def on_checkbox_changed(self, event: Checkbox.Changed) -> None:
         """A mounted disk may be served read-only, so that is asked again."""
-        if event.checkbox.id == "read-only":
-            self._inspect()
-        else:
-            self._say_new_file()
+        match event.checkbox.id:
+            case "read-only":
+                self._inspect()
+            case "more":
+                self._show_advanced(shown=event.value)
+            case "sparse":
+                self._say_new_file()
         self._summarise()
 
     def on_radio_set_changed(self, _event: RadioSet.Changed) -> None:
@@ -183,6 +197,11 @@ class ExportForm(Dialog[ExportSnapshot | None]):
         if not shown and self.query_one("#field-size").has_focus_within:
             self.set_focus(self.query_one("#address"))
         self._field("size").display = shown
+
+    def _show_advanced(self, *, shown: bool) -> None:
+        """What most exports do without. What was typed there counts while it is hidden too, and the summary tells it."""
+        for name in ADVANCED:
+            self._field(name).display = shown
 
     def _summarise(self) -> None:
         self.query_one("#summary", Static).update(plain(self.draft().summary(self.console.snapshot.links), 400))
@@ -265,13 +284,13 @@ class ExportForm(Dialog[ExportSnapshot | None]):
         if not draft.interfaces:
             return "checked once an interface is marked", Tone.PLAIN
         try:
-            others = await self.console.ask(CheckAddress(address, draft.interfaces))
+            others = await self.console.ask(CheckAddress(address, draft.interfaces, draft.vlan))
         except EngineError as error:
             return f"not checked: {error}", Tone.WARNING
         if others:
             return "; ".join(others), Tone.ERROR
         warning = address_warning(address)
-        free = f"free on {', '.join(draft.interfaces)}"
+        free = f"free on {', '.join(draft.interfaces)}" + (f", VLAN {draft.vlan}" if draft.vlan else "")
         return (f"{free}; {warning}", Tone.WARNING) if warning else (free, Tone.GOOD)
 
     # -- doing it ----------------------------------------------------------------------------------------------------
@@ -308,7 +327,8 @@ class ExportForm(Dialog[ExportSnapshot | None]):
 
     @work(group="serve")
     async def _serve(self, *, force: bool) -> None:
-        await self._all_read()
+        links = self.query_one(LinkList)
+        await all_read([*self.query(Input), *self.query(Checkbox), *self.query(RadioSet), links, links])
         self._set_busy(busy=True)
         self.query_one("#message-form", Message).say("")
         try:
@@ -321,15 +341,6 @@ class ExportForm(Dialog[ExportSnapshot | None]):
                 self._refuse(error)
         else:
             self._close_with(export)
-
-    async def _all_read(self) -> None:
-        """Until every control has read the keys that were pressed before this."""
-        links = self.query_one(LinkList)
-        # A list marks in two steps: the key, then a message to itself.
-        for control in (*self.query(Input), *self.query(Checkbox), *self.query(RadioSet), links, links):
-            read = asyncio.Event()
-            control.call_later(read.set)
-            await read.wait()
 
     def _close_with(self, export: ExportSnapshot) -> None:
         """Close, as soon as no question stands before the form: only the foremost screen can."""
@@ -358,6 +369,9 @@ class ExportForm(Dialog[ExportSnapshot | None]):
             self.query_one("#message-form", Message).say(str(error), Tone.ERROR)
             return
         self.workers.cancel_group(self, error.field)
+        if error.field in ADVANCED:
+            self.query_one("#more", Checkbox).value = True
+            self._show_advanced(shown=True)
         self._field(error.field).display = True
         self._field(error.field).say(str(error), Tone.ERROR)
         self.set_focus(self.query_one(CONTROLS[error.field]))

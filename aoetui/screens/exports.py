@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar
 
 from rich.text import Text
-from textual.containers import Container, VerticalScroll
+from textual.containers import Container
 from textual.widgets import Static
 
 from aoetui.actions import Scope, bindings
@@ -13,12 +13,15 @@ from aoetui.engine.api import DeleteExport, StartExport, StopExport
 from aoetui.engine.snapshot import ExportState, Severity
 from aoetui.screens.base import ConsoleScreen
 from aoetui.screens.confirm import Confirm, delete_question, stop_question
+from aoetui.screens.edit_config import EditConfig
+from aoetui.screens.edit_macs import MASK, RESERVATION, EditMacs
 from aoetui.widgets import figures
-from aoetui.widgets.export_details import export_state, facts, shortened, traffic_line, users_and_ports
+from aoetui.widgets.durability import mode_word
+from aoetui.widgets.export_detail import ExportDetail, Part
+from aoetui.widgets.export_details import export_state, shortened, writers_lines
 from aoetui.widgets.plain import plain, printable
 from aoetui.widgets.rates import both_rates
 from aoetui.widgets.table import Column, LiveTable, Row
-from aoetui.widgets.throughput import Throughput
 
 if TYPE_CHECKING:
     from textual.app import ComposeResult
@@ -36,12 +39,13 @@ COLUMNS = (
     Column("size", "size", 7, right=True),
     Column("backing", "backing", BACKING_WIDTH),
     Column("rates", "read / write", 13, right=True),
-    Column("requests", "req/s", 5, right=True),
     Column("users", "users", 5, right=True),
-    Column("mode", "mode", 4),
-    Column("durability", "writes", 7),
+    Column("mode", "mode", 10),
+    Column("requests", "req/s", 5, right=True),
     Column("interfaces", "interfaces", 30),
 )
+"""The first seven fit 80 columns."""
+
 EMPTY = """Nothing is served. Press n to serve a disk.
 
 What is served here answers on the interfaces you choose for it, and nowhere else.
@@ -64,11 +68,7 @@ class ExportsScreen(ConsoleScreen):
         """List, detail, and what stands there when nothing is served."""
         with Container(id="exports"):
             yield LiveTable(COLUMNS, id="exports-list")
-            with VerticalScroll(id="exports-detail"):
-                yield Static(id="export-facts", markup=False)
-                yield Static(id="export-traffic", markup=False)
-                yield Throughput(ascii_only=self.console.ascii_only, id="export-chart")
-                yield Static(id="export-users", markup=False)
+            yield ExportDetail(ascii_only=self.console.ascii_only, read_only=self.console.read_only)
         yield Static(EMPTY, classes="empty", markup=False)
 
     def show(self, snapshot: EngineSnapshot) -> None:
@@ -101,6 +101,10 @@ class ExportsScreen(ConsoleScreen):
             return False
         export = self._selected()
         match action:
+            case "next_part" | "previous_part":
+                return self.has_class("-opened")
+            case "edit_config" | "edit_mask" | "edit_reservation":
+                return export is not None and export.size > 0
             case "stop_export":
                 return export is not None and export.state is not ExportState.STOPPED
             case "start_export":
@@ -122,6 +126,34 @@ class ExportsScreen(ConsoleScreen):
     def action_open_export(self) -> None:
         """Give the export the whole body."""
         self._open(opened=True)
+
+    def action_next_part(self) -> None:
+        """Go on to the next part of what is open."""
+        self._turn(1)
+
+    def action_previous_part(self) -> None:
+        """Go back to the part before."""
+        self._turn(-1)
+
+    def action_show_part(self, name: str) -> None:
+        """Go to the part that was clicked."""
+        self.query_one(ExportDetail).go(Part[name])
+        self._show_detail()
+
+    async def action_edit_config(self) -> None:
+        """Edit the config string."""
+        if (export := self._selected()) is not None:
+            await self.app.push_screen(EditConfig(export))
+
+    async def action_edit_mask(self) -> None:
+        """Edit the mask list."""
+        if (export := self._selected()) is not None:
+            await self.app.push_screen(EditMacs(export, MASK, self.console.snapshot.taken))
+
+    async def action_edit_reservation(self) -> None:
+        """Edit who holds the reservation."""
+        if (export := self._selected()) is not None:
+            await self.app.push_screen(EditMacs(export, RESERVATION, self.console.snapshot.taken))
 
     def action_start_export(self) -> None:
         """Serve a stopped export again."""
@@ -147,7 +179,13 @@ class ExportsScreen(ConsoleScreen):
     def _open(self, *, opened: bool) -> None:
         self.set_class(opened, "-opened")
         self.set_focus(self.query_one("#exports-detail" if opened else "#exports-list"))
+        self.query_one(ExportDetail).go(Part.OVERVIEW)
+        self._show_detail()
         self.refresh_bindings()
+
+    def _turn(self, step: int) -> None:
+        self.query_one(ExportDetail).turn(step)
+        self._show_detail()
 
     def _selected(self) -> ExportSnapshot | None:
         if not self.stands:
@@ -160,34 +198,35 @@ class ExportsScreen(ConsoleScreen):
         return self.matches(str(spec.address), str(spec.path), spec.label, export.state, *spec.interfaces, *users)
 
     def _show_detail(self) -> None:
-        export = self._selected()
-        self.query_one("#exports-detail").display = export is not None
-        if export is None:
-            return
-        chart = self.query_one(Throughput)
-        chart.show(export)
-        self.query_one("#export-facts", Static).update(facts(export))
-        self.query_one("#export-traffic", Static).update(traffic_line(export, chart.seconds))
-        self.query_one("#export-users", Static).update(users_and_ports(export, self.console.snapshot.taken))
+        export, detail = self._selected(), self.query_one(ExportDetail)
+        detail.display = export is not None
+        if export is not None:
+            detail.show(export, self.console.snapshot.taken, opened=self.has_class("-opened"))
 
 
 def export_row(export: ExportSnapshot) -> Row:
     """One export."""
     spec = export.spec
-    users = len(export.active_initiators)
     cells = (
         Text(str(spec.address)),
         export_state(export),
         Text(figures.size(export.size) if export.size else "-"),
         shortened(str(spec.path), BACKING_WIDTH),
         Text(both_rates(export.rates.read_bytes, export.rates.write_bytes)),
+        users_cell(export),
+        Text(mode_word(spec)),
         Text(figures.count(export.rates.requests)),
-        Text(str(users), "bold" if users else "dim"),
-        Text("ro" if spec.read_only else "rw"),
-        Text(str(spec.durability)),
         plain(",".join(spec.interfaces), 30),
     )
     return Row(str(spec.address), cells)
+
+
+def users_cell(export: ExportSnapshot) -> Text:
+    """How many use it; marked where the detail has something to say of those who write."""
+    users = len(export.active_initiators)
+    if any(line.plain.startswith("!") for line in writers_lines(export)):
+        return Text(f"{users} !", "bold yellow")
+    return Text(str(users), "bold" if users else "dim")
 
 
 async def tell_served(console: ConsoleApp, export: ExportSnapshot) -> None:

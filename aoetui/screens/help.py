@@ -35,6 +35,13 @@ WORDS = (
     ("rtt", "Round-trip time of the last question, in milliseconds."),
     ("buffers", "Buffer count: how many requests the target takes at once."),
     ("config", "Config string: a label that the target keeps; hosts find their disk by it."),
+    ("cached", "A write is answered once this host's memory has it: a power cut here can lose answered writes."),
+    ("durable", "A write is answered once stable storage has it; direct+dur goes past the page cache as well."),
+    ("direct", "Past this host's page cache; a power cut can lose what the disk's own cache holds."),
+    ("mask list", "Where it holds a MAC, the only ones that are answered."),
+    ("reservation", "Where it holds a MAC, the only ones that may read and write."),
+    ("2 !", "Two use the export, and more than one writes: unless they share a cluster file system, it is being corrupted."),
+    ("p99", "99 of 100 requests waited at most so long within the last ten seconds."),
 )
 
 

@@ -15,6 +15,7 @@ from aoetui.screens.base import ConsoleScreen
 from aoetui.widgets import figures
 from aoetui.widgets.plain import plain, printable
 from aoetui.widgets.rates import both_rates
+from aoetui.widgets.silences import MEANINGS
 from aoetui.widgets.table import Column, LiveTable, Row
 
 if TYPE_CHECKING:
@@ -198,9 +199,10 @@ def _facts(link: LinkSnapshot) -> Iterator[Text]:
 def _silences(link: LinkSnapshot) -> Iterator[Text]:
     """Why AoE frames were not answered, the most first. One line for each reason."""
     if not link.silences:
-        yield _fact("silent", Text("no AoE frame was left without an answer"))
-    for name, (why, count) in zip_longest(("silent on",), sorted(link.silences, key=lambda each: -each[1]), fillvalue=""):
-        yield _fact(str(name), Text(f"{figures.count(count)} frames {MEANINGS[why]}"))
+        yield _fact("silent", Text("on no frame: every one was answered"))
+    for place, (why, count) in enumerate(sorted(link.silences, key=lambda each: -each[1])):
+        frames = "1 frame" if count == 1 else f"{figures.count(count)} frames"
+        yield _fact("" if place else "silent on", Text(f"{frames} {MEANINGS[why]}"))
 
 
 def _fact(name: str, value: Text) -> Text:

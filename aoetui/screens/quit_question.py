@@ -8,6 +8,7 @@ from rich.text import Text
 
 from aoetui.engine.snapshot import EngineSnapshot, ExportSnapshot, ExportState
 from aoetui.screens.confirm import Confirm, user_line
+from aoetui.widgets.durability import mode_word
 from aoetui.widgets.figures import many
 from aoetui.widgets.plain import plain
 
@@ -32,7 +33,6 @@ def quit_question(snapshot: EngineSnapshot) -> Confirm | None:
 def _export_lines(export: ExportSnapshot, now: datetime) -> Iterator[Text]:
     active = export.active_initiators
     use = f"in use by {many(len(active), 'initiator')}:" if active else "nobody read or wrote it within the last minute"
-    yield Text.assemble(
-        (str(export.spec.address), "bold"), "  ", plain(str(export.spec.path), 40), "  ", (use, "bold yellow" if active else "")
-    )
+    title = ((str(export.spec.address), "bold"), "  ", plain(str(export.spec.path), 40), f"  {mode_word(export.spec)}  ")
+    yield Text.assemble(*title, (use, "bold yellow" if active else ""))
     yield from (user_line(each, now) for each in active)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from itertools import groupby
 from typing import TYPE_CHECKING, ClassVar
 
@@ -14,6 +15,7 @@ from aoetui.engine.snapshot import DeviceSnapshot, DeviceState, Sameness
 from aoetui.screens.base import ConsoleScreen
 from aoetui.widgets import figures
 from aoetui.widgets.details import device_lines, state_word
+from aoetui.widgets.durability import short_mode
 from aoetui.widgets.plain import plain
 from aoetui.widgets.table import Column, LiveTable, Row
 
@@ -75,7 +77,7 @@ class SanScreen(ConsoleScreen):
         self._order = 0
         self._reverse = False
         self._devices: dict[str, DeviceSnapshot] = {}
-        self._ports: dict[Address, tuple[str, ...]] = {}
+        self._ours: dict[Address, Served] = {}
         self._made: dict[Address, tuple[tuple[object, ...], Row]] = {}
 
     def body(self) -> ComposeResult:
@@ -94,7 +96,7 @@ class SanScreen(ConsoleScreen):
     def show(self, snapshot: EngineSnapshot) -> None:
         """Show the devices that pass the filter, shelf by shelf."""
         self._devices = {str(device.address): device for device in snapshot.devices}
-        self._ports = serving_ports(snapshot)
+        self._ours = served(snapshot)
         self._made = {device.address: self._made[device.address] for device in snapshot.devices if device.address in self._made}
         passing = [device for device in snapshot.devices if self._passes(device)]
         self.counted = (len(passing), len(snapshot.devices))
@@ -193,20 +195,20 @@ class SanScreen(ConsoleScreen):
 
     def _row(self, device: DeviceSnapshot) -> Row:
         """The row as it was, unless something it shows has changed: with thousands of devices making rows costs most."""
-        ports = self._ports.get(device.address, ())
+        ours = self._ours.get(device.address)
         facts = (
             device.ours,
             device.size,
             device.state,
             device.sameness,
             len(device.paths),
-            last_cell(device),
+            last_cell(device, ours),
             device.config_string,
-            ports,
+            ours,
         )
         kept = self._made.get(device.address)
         if kept is None or kept[0] != facts:
-            kept = self._made[device.address] = (facts, device_row(device, ports))
+            kept = self._made[device.address] = (facts, device_row(device, ours))
         return kept[1]
 
     def _show_detail(self, snapshot: EngineSnapshot) -> None:
@@ -236,32 +238,45 @@ def shelf_row(shelf: int, devices: list[DeviceSnapshot], *, folded: bool) -> Row
     return Row(f"shelf {shelf}", cells)
 
 
-def device_row(device: DeviceSnapshot, ports: tuple[str, ...]) -> Row:
-    """One device; `ports` are the interfaces that one of ours is served on."""
+def device_row(device: DeviceSnapshot, ours: Served | None) -> Row:
+    """One device; of one of ours, where and how it is served."""
     address = str(device.address)
+    links = ours.links if ours else 0
     cells = (
         Text(f"  {address}" if len(address) < 9 else address),
         Text("-" if device.size is None else figures.size(device.size)),
         state_word(device),
-        Text(figures.many(len(ports), "link") if ports else "nowhere")
+        Text(figures.many(links, "link") if links else "nowhere")
         if device.ours
         else Text(figures.many(len(device.paths), "path")),
-        Text(last_cell(device)),
+        Text(last_cell(device, ours)),
         plain(device.config_string, 17),
     )
     return Row(address, cells)
 
 
-def last_cell(device: DeviceSnapshot) -> str:
-    """The payload; of one that does not answer, since when."""
+def last_cell(device: DeviceSnapshot, ours: Served | None) -> str:
+    """The payload; of one that does not answer, since when; of one of ours, what an answered write is worth."""
     if device.ours:
-        return ""
+        return ours.mode if ours else ""
     return figures.payload(device.payload) if device.state is DeviceState.UP else figures.age(device.age)
 
 
-def serving_ports(snapshot: EngineSnapshot) -> dict[Address, tuple[str, ...]]:
-    """Where each export of ours is answered."""
-    return {export.spec.address: tuple(port.interface for port in export.ports if port.serving) for export in snapshot.exports}
+@dataclass(frozen=True, slots=True)
+class Served:
+    """An export of ours, as its row tells of it."""
+
+    links: int
+    """Interfaces that it is answered on."""
+    mode: str
+
+
+def served(snapshot: EngineSnapshot) -> dict[Address, Served]:
+    """Our exports."""
+    return {
+        export.spec.address: Served(sum(port.serving for port in export.ports), short_mode(export.spec))
+        for export in snapshot.exports
+    }
 
 
 def empty_text(snapshot: EngineSnapshot) -> str:

@@ -9,6 +9,7 @@ from rich.text import Text
 from aoetui.engine.protocol.wire import SECTOR
 from aoetui.engine.snapshot import Alarm, DeviceSnapshot, DeviceState, ExportSnapshot, Sameness, Severity
 from aoetui.widgets import figures
+from aoetui.widgets.durability import mode_sentence
 from aoetui.widgets.export_details import shortened
 from aoetui.widgets.plain import plain
 
@@ -80,12 +81,7 @@ def _facts(device: DeviceSnapshot) -> Iterator[Text]:
     yield _fact("buffers", Text(str(device.buffer_count)))
     yield _fact("paths", Text(_path_words(device)))
     if not device.ours or device.paths:
-        yield _fact("seen", Text(f"{_seen(device.age)}, first {device.first_seen.astimezone():%d %b %H:%M}"))
-
-
-def _seen(age: float) -> str:
-    shown = figures.age(age)
-    return shown if shown == "now" else f"{shown} ago"
+        yield _fact("seen", Text(f"{figures.ago(device.age)}, first {device.first_seen.astimezone():%d %b %H:%M}"))
 
 
 def _path_words(device: DeviceSnapshot) -> str:
@@ -97,10 +93,11 @@ def _path_words(device: DeviceSnapshot) -> str:
 
 def _served(export: ExportSnapshot, width: int) -> Iterator[Text]:
     yield _fact("backing", shortened(str(export.spec.path), width - 9) if width < WIDE else plain(str(export.spec.path), 120))
+    yield _fact("writes", Text(mode_sentence(export.spec)))
     yield _fact("state", plain(f"{export.state}. {export.problem}" if export.problem else str(export.state), 200))
     for port in export.ports:
         told = f"{figures.payload(port.sector_count * SECTOR)} payload" if port.serving else f"not served: {port.problem}"
-        yield _fact("on", Text.assemble(plain(port.interface, 15), "  ", plain(told, 120)))
+        yield _fact("on", Text.assemble(plain(port.interface, 25), "  ", plain(told, 120)))
     active = len(export.active_initiators)
     yield _fact("used by", Text(figures.many(active, "initiator") if active else "nobody now"))
 

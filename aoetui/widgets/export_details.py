@@ -9,12 +9,15 @@ from rich.text import Text
 from aoetui.engine.protocol.wire import SECTOR
 from aoetui.engine.snapshot import ExportState
 from aoetui.widgets import figures
+from aoetui.widgets.durability import mode_sentence
 from aoetui.widgets.plain import plain, printable
+from aoetui.widgets.silences import refusing_list
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from datetime import datetime
 
+    from aoetui.engine.protocol.address import Mac
     from aoetui.engine.snapshot import ExportSnapshot, InitiatorSnapshot, PortSnapshot
 
 STATES = {
@@ -47,27 +50,54 @@ def traffic_line(export: ExportSnapshot, seconds: int) -> Text:
     return line.append(f"  {figures.count_rate(export.rates.requests)}  errors {figures.count(export.counters.errors)}", "dim")
 
 
-def facts(export: ExportSnapshot) -> Text:
-    """How it is served, and what is wrong with it."""
-    spec = export.spec
+def facts(export: ExportSnapshot, now: datetime) -> Text:
+    """How it is served, what is wrong with it, and what may be."""
     size = figures.size(export.size) if export.size else "not open"
-    mode = "read-only" if spec.read_only else "read-write"
-    lines = [
-        Text.assemble(
-            (str(spec.address), "bold"), "  ", export_state(export), "  ", (size, "bold"), f"  {mode}, {spec.durability}"
-        ),
-    ]
+    title = ((str(export.spec.address), "bold"), "  ", export_state(export), "  ", (size, "bold"), "  ")
+    lines = [Text.assemble(*title, mode_sentence(export.spec))]
     if export.problem:
         lines.append(plain(f"! {export.problem}", 300, "bold yellow"))
-    for line in lines:
-        line.no_wrap = False
-    return Text("\n").join(lines)
+    return Text("\n").join([*lines, *writers_lines(export), *_limits(export, now)])
+
+
+def writers_lines(export: ExportSnapshot) -> Iterator[Text]:
+    """A warning where several initiators use it and have written to it: each would overwrite what the other's memory holds.
+
+    Those that stand on an interface of ours each for itself are more likely the paths of one host.
+    """
+    writers = [each for each in export.active_initiators if each.counters.writes]
+    macs = sorted({each.mac for each in writers})
+    if len(macs) < 2:
+        return
+    if len({each.interface for each in writers}) == len(writers):
+        yield Text(f"i {len(macs)} MACs write to it, each by an interface of its own: well if they are one host's", "cyan")
+        return
+    named = ", ".join(map(str, macs[:4])) + (" and more" if len(macs) > 4 else "")
+    warning = f"! {len(macs)} MACs write to it: {named}. Unless they are one host's, or share a cluster file system, its data"
+    yield Text(f"{warning} is being corrupted: keep one out by mask list (m) or reservation (r).", "bold yellow")
+
+
+def _limits(export: ExportSnapshot, now: datetime) -> Iterator[Text]:
+    """Who may not use it, and who tried."""
+    if export.reservation:
+        yield Text(f"reserved for {_named(export.reservation)}: nobody else may read or write")
+    if export.mask:
+        yield Text(f"mask list: only {_named(export.mask)} {'is' if len(export.mask) == 1 else 'are'} answered")
+    if export.refused:
+        last = export.refused[0]
+        when = figures.ago((now - last.last).total_seconds())
+        count = figures.many(export.refused_frames, "frame")
+        yield Text(f"refused {count}, the last {when} of {last.mac}, {refusing_list(last.why)}", "yellow")
+
+
+def _named(macs: tuple[Mac, ...]) -> str:
+    return str(macs[0]) if len(macs) == 1 else f"{len(macs)} MACs"
 
 
 def users_and_ports(export: ExportSnapshot, now: datetime) -> Text:
-    """The initiators, those in use first; then the interfaces."""
-    lines = [*_initiators(export, now), Text(), *_ports(export.ports), Text(), *_rest(export)]
-    return Text("\n").join(lines)
+    """The initiators, those in use first; then the interfaces and the backing."""
+    lines = [*_initiators(export, now), Text(), *_ports(export.ports)]
+    return Text("\n").join([*lines, _fact("backing", plain(str(export.spec.path), 300))])
 
 
 def _initiators(export: ExportSnapshot, now: datetime) -> Iterator[Text]:
@@ -96,25 +126,7 @@ def _ports(ports: tuple[PortSnapshot, ...]) -> Iterator[Text]:
             )
         else:
             told = plain(f"x not served: {port.problem}", 200, "yellow")
-        line = Text.assemble((f"{'on':<9}", "dim"), f"{printable(port.interface, 15):<9} ", told)
-        line.no_wrap = False
-        yield line
-
-
-def _rest(export: ExportSnapshot) -> Iterator[Text]:
-    spec = export.spec
-    path = plain(str(spec.path), 300)
-    path.no_wrap = False
-    yield _fact("backing", path)
-    if spec.label:
-        yield _fact("label", plain(spec.label, 80))
-    yield _fact("serial", plain(export.serial, 40))
-    yield _fact("buffers", Text(str(spec.buffer_count)))
-    if spec.offset or spec.length is not None:
-        length = "the end" if spec.length is None else f"{spec.length} sectors on"
-        yield _fact("window", Text(f"from sector {spec.offset} to {length}"))
-    if spec.mask:
-        yield _fact("mask", Text(", ".join(str(mac) for mac in spec.mask)))
+        yield Text.assemble((f"{'on':<9}", "dim"), f"{printable(port.interface, 25):<9} ", told)
 
 
 def _fact(name: str, value: Text) -> Text:

@@ -110,13 +110,10 @@ def _marked(toggle: Checkbox | RadioButton, mark: str) -> Content:
     return Content.assemble((mark, toggle.get_visual_style("toggle--button")), label)
 
 
-class LinkList(InOrder, SelectionList[str]):
-    """Interfaces to choose from: the selected first, then the usable, then the default route's; last the rest."""
+class MarkedList(InOrder, SelectionList[str]):
+    """Several of a list."""
 
-    def __init__(self, links: Iterable[LinkSnapshot], selected: Collection[str], *, id: str | None = None) -> None:  # noqa: A002
-        options = [
-            link_choice(link, selected=link.name in selected) for link in sorted(links, key=lambda link: _order(link, selected))
-        ]
+    def __init__(self, *options: Selection[str], id: str | None = None) -> None:  # noqa: A002 - Textual's own name for it
         super().__init__(*options, id=id, compact=True)
 
     def on_mount(self) -> None:
@@ -133,6 +130,14 @@ class LinkList(InOrder, SelectionList[str]):
         mark = "   " if option.disabled else "[x]" if option.value in self.selected else "[ ]"
         _, box, _, *rest = line
         return Strip([Segment(mark, box.style), *rest], line.cell_length)
+
+
+class LinkList(MarkedList):
+    """Interfaces to choose from: the selected first, then the usable, then the default route's; last the rest."""
+
+    def __init__(self, links: Iterable[LinkSnapshot], selected: Collection[str], *, id: str | None = None) -> None:  # noqa: A002
+        ordered = sorted(links, key=lambda link: _order(link, selected))
+        super().__init__(*(link_choice(link, selected=link.name in selected) for link in ordered), id=id)
 
 
 def link_choice(link: LinkSnapshot, *, selected: bool) -> Selection[str]:

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import humanize
+
+if TYPE_CHECKING:
+    from datetime import datetime
 
 MINUTE = 60
 HOUR = 60 * MINUTE
@@ -52,9 +57,40 @@ def age(seconds: float) -> str:
     return f"{seconds:.0f}s"
 
 
+def ago(seconds: float) -> str:
+    """`now`, or `41s ago`."""
+    shown = age(seconds)
+    return shown if shown == "now" else f"{shown} ago"
+
+
 def microseconds(value: float | None) -> str:
     """A round-trip time in milliseconds: `0.11ms`; `-` before one was measured."""
     return "-" if value is None else f"{value / 1000:.2f}ms"
+
+
+def duration(value: float | None) -> str:
+    """A latency given in microseconds, in two figures: `64us`, `0.41ms`, `4.1ms`, `41ms`, `1.2s`; `-` without one."""
+    if value is None:
+        return "-"
+    if value < 100:
+        return f"{value:.0f}us"
+    if value < 1e6:
+        return f"{value / 1000:.{2 if value < 1000 else 1 if value < 10_000 else 0}f}ms"
+    return f"{value / 1e6:.1f}s"
+
+
+def percent(part: int, whole: int) -> str:
+    """A share: `70%`, `1.2%`, `<.1%`; a share of something never reads as none."""
+    share = 100 * part / whole if whole else 0.0
+    if not part:
+        return "0%"
+    return "<.1%" if share < 0.1 else f"{share:.1f}%" if share < 9.95 else f"{share:.0f}%"
+
+
+def clock(when: datetime, now: datetime) -> str:
+    """The time of day, `09:42`; of another day the day: `21Nov`."""
+    local = when.astimezone()
+    return f"{local:%H:%M}" if local.date() == now.astimezone().date() else f"{local:%d%b}"
 
 
 def many(number: int, noun: str) -> str:

@@ -73,18 +73,25 @@ class StatusBar(Static):
 
 
 def facts_line(status: Status, width: int) -> Text:
-    """`aoetui nas1 | 3 served | 412 MB/s 38.1k/s | 1 warning        10:42:07`."""
+    """`aoetui nas1 | 3 served | 412 MB/s 38.1k/s p99 0.41ms | 1 warning        10:42:07`."""
     snapshot = status.snapshot
     clock = Text(f"{snapshot.taken.astimezone():%H:%M:%S}")
     who = [Text.assemble(("aoetui ", "bold"), plain(snapshot.host, 20)), *_state_parts(status), Text(f"{status.served} served")]
-    rates = (
-        [Text(f"{figures.rate(snapshot.rates.bytes)} {figures.count_rate(snapshot.rates.requests)}")] if snapshot.exports else []
-    )
-    left = _BAR.join([*who, *rates, *_alarm_parts(snapshot)])
-    if left.cell_len + clock.cell_len >= width:
-        # What is wrong matters more than how much flows.
-        left = _BAR.join([*who, *_alarm_parts(snapshot)])
+    # What is wrong matters more than how fast it flows, and that more than how long it takes.
+    for flow in (_flow(snapshot, latency=True), _flow(snapshot, latency=False), []):
+        left = _BAR.join([*who, *flow, *_alarm_parts(snapshot)])
+        if left.cell_len + clock.cell_len < width:
+            break
     return _apart(left, clock, width)
+
+
+def _flow(snapshot: EngineSnapshot, *, latency: bool) -> list[Text]:
+    """Rates of all exports, and how long 99 of 100 requests waited at most within the last seconds, if there were any."""
+    if not snapshot.exports:
+        return []
+    flow = f"{figures.rate(snapshot.rates.bytes)} {figures.count_rate(snapshot.rates.requests)}"
+    p99 = snapshot.latency.p99_us
+    return [Text(f"{flow} p99 {figures.duration(p99)}" if latency and p99 is not None else flow)]
 
 
 def _state_parts(status: Status) -> list[Text]:

@@ -195,10 +195,26 @@ EXPORTS = (
     export(
         "e20.0",
         "/srv/aoe/web01.img",
+        config_string=b"web01",
+        reservation=(Mac.parse("52:54:00:a0:e0:01"),),
         initiators=(
-            initiator("52:54:00:a0:e0:01", "eth1", last_io=0.4, reads=100_000, writes=30_000),
-            initiator("52:54:00:a0:e0:02", "eth2", last_io=240, reads=20_000, writes=4_000),
+            initiator("52:54:00:a0:e0:01", "eth1", last_io=0.4, reads=100_000, writes=30_000, retransmits=90, under_way=3),
+            initiator(
+                "52:54:00:a0:e0:02", "eth2", last_io=240, reads=20_000, writes=4_000, retransmits=900, dropped=12, errors=2
+            ),
             initiator("52:54:00:a0:e0:03", "eth1", last_io=None),
+        ),
+        refused=(
+            refused("52:54:00:bb:00:09", "eth1", Silence.DENIED, 1200, last=3),
+            refused("52:54:00:bb:00:0a", "eth2", Silence.NOT_ACCEPTED, 1, last=700),
+        ),
+        refused_frames=1201,
+        spec=ExportSpec(
+            address=Address.parse("e20.0"),
+            path=Path("/srv/aoe/web01.img"),
+            interfaces=("eth1", "eth2"),
+            accept=("web", "52:54:00:a0:e0:03"),
+            deny=("lab",),
         ),
     ),
     export(
@@ -267,7 +283,7 @@ DEVICES = (
         model="",
         serial="",
     ),
-    device("e20.0", ours=True, size=8 * GB, serial="51c09be2"),
+    device("e20.0", ours=True, size=8 * GB, serial="51c09be2", config_string=b"web01"),
     device("e20.1", ours=True, size=200 * GB, serial="51c09be2"),
 )
 
@@ -288,6 +304,8 @@ LINKS = (
         mtu=9000,
         chosen=True,
         rates=LinkRates(2.1e8, 4.4e7, 24_000.0, 24_000.0),
+        foreign_vlan=14,
+        silences=((Silence.DENIED, 1200), (Silence.NOT_OURS, 340), (Silence.WRONG_VERSION, 1)),
     ),
     link(
         "eth2",

@@ -12,7 +12,7 @@ from textual.widgets._footer import FooterKey
 
 from aoetui.app import ConsoleApp
 from aoetui.engine.api import ChooseInterfaces, Discover, EngineError, ListBlockDevices, Watch
-from aoetui.engine.snapshot import Severity
+from aoetui.engine.snapshot import Latency, Severity
 from aoetui.screens.base import ConsoleScreen
 from aoetui.screens.choose_interfaces import ChooseInterfacesDialog
 from aoetui.screens.confirm import Confirm
@@ -140,6 +140,28 @@ async def test_an_engine_that_fails_does_not_end_the_console() -> None:
         engine.failure = None
         app.pull()
         assert "the socket is gone" not in header(app)
+
+
+@pytest.mark.parametrize(
+    ("host", "alarms", "shown"),
+    [
+        ("nas1", 1, "aoetui nas1 | 2 served | 412 MB/s 38.1k/s p99 0.22ms | 1 alarm  "),
+        ("nas1", 2, "aoetui nas1 | 2 served | 412 MB/s 38.1k/s | 1 alarm | 1 warning  "),
+        ("nas1-basement-left", 2, "aoetui nas1-basement-left | 2 served | 1 alarm | 1 warning  "),
+    ],
+)
+async def test_the_header_tells_rates_and_latency_where_there_is_room(host: str, alarms: int, shown: str) -> None:
+    """At 80 columns; what is wrong is told first."""
+    app = console(FakeEngine(replace(BUSY, host=host, alarms=BUSY.alarms[:alarms])))
+    async with app.run_test(size=(80, 24)):
+        assert shown in header(app)
+
+
+async def test_latency_is_told_only_while_there_is_some() -> None:
+    """Without I/O in the last seconds there is none."""
+    app = console(FakeEngine(replace(BUSY, latency=Latency())))
+    async with app.run_test(size=(80, 24)):
+        assert "38.1k/s | 1 alarm" in header(app)
 
 
 async def test_discover_asks_and_says_so() -> None:

@@ -21,7 +21,7 @@ from aoetui.screens.export_form import ExportForm
 from aoetui.screens.exports import ExportsScreen
 from aoetui.widgets.fields import Choice, LinkList, Mark, Message
 from aoetui.widgets.table import LiveTable
-from tests.tui.fake_engine import BUSY, GB, MONOTONIC, FakeEngine, export
+from tests.tui.fake_engine import BUSY, GB, MONOTONIC, FakeEngine, export, link
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -167,6 +167,77 @@ async def test_marks_are_told_without_colour() -> None:
         assert form.query_one("#cached", Choice).render().plain.startswith("( ) cached")
 
 
+async def test_the_advanced_fields_are_out_of_the_way_until_they_are_asked_for() -> None:
+    made = engine()
+    async with opened(made) as (_, pilot, form):
+        await write(pilot, "/srv/old.img")
+        assert not form.query_one("#field-vlan").display
+        form.set_focus(form.query_one("#direct"))
+        await pilot.press("space", "tab", "space", "tab")
+        await settle(pilot)
+        for text in ("100", "web, 52:54:00:a0:e0:03", "lab", "2048", "4096", "16", "A1"):
+            await write(pilot, text)
+            await pilot.press("tab")
+        assert said(form, "address") == "free on eth1, eth2, VLAN 100"
+        assert str(form.query_one("#summary", Static).content).endswith(
+            "read-write, direct, VLAN 100, from sector 2048, 4096 sectors, 16 buffers, accepts only web 52:54:00:a0:e0:03,"
+            " denies lab, serial A1."
+        )
+        await pilot.press("ctrl+s")
+        await settle(pilot)
+        spec = ExportSpec(
+            address=Address(20, 3),
+            path=Path("/srv/old.img"),
+            interfaces=("eth1", "eth2"),
+            direct=True,
+            vlan=100,
+            accept=("web", "52:54:00:a0:e0:03"),
+            deny=("lab",),
+            offset=2048,
+            length=4096,
+            buffer_count=16,
+            serial="A1",
+        )
+        assert made.asked(AddExport) == [AddExport(spec)]
+        assert CheckAddress(Address(20, 3), ("eth1", "eth2"), 100) in made.asked(CheckAddress)
+
+
+@pytest.mark.parametrize(
+    ("field", "text", "sentence"),
+    [
+        ("vlan", "4095", "vlan 4095 is out of range: choose 1 to 4094"),
+        ("vlan", "one", "'one' is not a number"),
+        ("buffer_count", "1", "buffer count 1 is out of range"),
+        ("offset", "-1", "'-1' is not a number"),
+        ("length", "0", "length 0 is out of range"),
+        ("accept", ",", "the list names nobody"),
+    ],
+)
+async def test_a_wrong_advanced_field_opens_them_and_says_so_beside_it(field: str, text: str, sentence: str) -> None:
+    made = engine()
+    async with opened(made) as (app, pilot, form):
+        await write(pilot, "/srv/old.img")
+        form.query_one(f"#{field}", Input).value = text
+        await settle(pilot)
+        await pilot.press("ctrl+s")
+        await settle(pilot)
+        assert said(form, field).startswith(sentence)
+        assert form.query_one(f"#{field}").has_focus
+        assert form.query_one(f"#field-{field}").display
+        assert app.screen is form
+        assert made.asked(AddExport) == []
+
+
+async def test_an_interface_of_a_name_that_no_config_takes_is_refused_beside_the_interfaces() -> None:
+    made = engine()
+    made.current = replace(BUSY, links=(link("eth\x85one", 3, "52:54:00:aa:00:01"),), interfaces=("eth\x85one",))
+    async with opened(made) as (_, pilot, form):
+        await write(pilot, "/srv/old.img")
+        await pilot.press("ctrl+s")
+        await settle(pilot)
+        assert "is no interface" in said(form, "interfaces")
+
+
 async def test_an_export_that_is_served_behind_a_question_closes_the_form_after_it() -> None:
     made = engine()
     made.held = {AddExport}
@@ -295,7 +366,15 @@ async def test_the_default_routes_link_is_never_preselected() -> None:
 
 @pytest.mark.parametrize(
     ("field", "shown"),
-    [("path", "path"), ("size", "size"), ("interfaces", "interfaces"), ("buffer_count", "form"), ("", "form")],
+    [
+        ("path", "path"),
+        ("size", "size"),
+        ("interfaces", "interfaces"),
+        ("accept", "accept"),
+        ("direct", "direct"),
+        ("mask", "form"),
+        ("", "form"),
+    ],
 )
 async def test_a_refusal_stands_beside_its_field_and_the_form_stays(field: str, shown: str) -> None:
     made = engine(add=EngineError("[/no] that cannot be: do this", field=field))
@@ -397,10 +476,11 @@ def picture(*keys: str) -> Callable[[Pilot[None]], object]:
 
 
 @pytest.mark.parametrize("size", [(80, 24), (120, 40)], ids=["80x24", "120x40"])
-@pytest.mark.parametrize("state", ["empty", "new-file"])
+@pytest.mark.parametrize("state", ["empty", "new-file", "advanced"])
 def test_picture(snap_compare: Callable[..., bool], size: tuple[int, int], state: str) -> None:
     """Fields, candidates, what is said beside them, and the outcome, all in view."""
     typed = [{"/": "slash", ".": "full_stop"}.get(each, each) for each in "/srv/new.img"]
-    keys = [*typed, "tab", "1", "0", "G"] if state == "new-file" else []
+    more = ["tab"] * 8 + ["space", "tab", "1", "0", "0", *["tab"] * 6]
+    keys = {"empty": [], "new-file": [*typed, "tab", "1", "0", "G"], "advanced": more}[state]
     app = ConsoleApp(engine(), clock=lambda: MONOTONIC)
     assert snap_compare(app, terminal_size=size, run_before=picture(*keys))

@@ -8,6 +8,7 @@ import pytest
 from textual.widgets import Static
 
 from aoetui.app import ConsoleApp
+from aoetui.engine.snapshot import Silence
 from aoetui.screens.interfaces import link_detail
 from aoetui.widgets.table import LiveTable
 from tests.tui.fake_engine import MONOTONIC, FakeEngine, link
@@ -51,6 +52,14 @@ def test_frames_that_did_not_pass_are_shown() -> None:
     shown = link_detail(link("eth1", 3, "52:54:00:aa:00:01", send_failed=1, truncated=2)).plain
     assert "not sent  1 frame of ours that the kernel did not take" in shown
     assert "too long  2 frames for the ring of the MTU before" in shown
+
+
+def test_frames_that_were_not_answered_are_told_by_reason_the_most_first() -> None:
+    silences = ((Silence.MASKED, 1), (Silence.NOT_OURS, 340))
+    shown = link_detail(link("eth1", 3, "52:54:00:aa:00:01", chosen=True, silences=silences)).plain
+    assert "silent on 340 frames for a shelf or slot that is not served here\n          1 frame from MACs that a mask" in shown
+    assert "every one was answered" in link_detail(link("eth1", 3, "52:54:00:aa:00:01", chosen=True)).plain
+    assert "silent" not in link_detail(link("eth1", 3, "52:54:00:aa:00:01")).plain
 
 
 @pytest.mark.parametrize("size", [(80, 24), (120, 40)], ids=["80x24", "120x40"])

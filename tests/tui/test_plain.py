@@ -39,6 +39,7 @@ def test_ordinary_text_stays_as_it_is(value: str) -> None:
         (b"web01\0\0\0", "web01"),
         (b"\xff\xfe", "��"),
         ("e\u0301", "é"),
+        ("a\u1160\u200bb", "a··b"),
         ("", ""),
     ],
 )
@@ -73,6 +74,14 @@ def test_long_text_says_that_it_was_cut() -> None:
         (figures.age, 200, "3m"),
         (figures.age, 7300, "2h"),
         (figures.age, 200_000, "2d"),
+        (figures.ago, 1.0, "now"),
+        (figures.ago, 41, "41s ago"),
+        (figures.duration, 64.0, "64us"),
+        (figures.duration, 410.0, "0.41ms"),
+        (figures.duration, 4096.0, "4.1ms"),
+        (figures.duration, 41_000.0, "41ms"),
+        (figures.duration, 1_200_000.0, "1.2s"),
+        (figures.duration, None, "-"),
         (figures.microseconds, 110.0, "0.11ms"),
         (figures.microseconds, None, "-"),
     ],
@@ -81,6 +90,14 @@ def test_figures(function: object, value: float | None, shown: str) -> None:
     """As they stand in the columns."""
     assert callable(function)
     assert function(value) == shown
+
+
+@pytest.mark.parametrize(
+    ("part", "whole", "shown"), [(0, 0, "0%"), (0, 9, "0%"), (1, 5000, "<.1%"), (1, 80, "1.2%"), (7, 10, "70%"), (9, 9, "100%")]
+)
+def test_percent(part: int, whole: int, shown: str) -> None:
+    """Something is never nothing."""
+    assert figures.percent(part, whole) == shown
 
 
 def test_many() -> None:

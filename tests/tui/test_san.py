@@ -124,7 +124,7 @@ async def test_filter_finds_by_mac_and_config_and_looks_into_folded_shelves() ->
     app = console(FakeEngine())
     async with app.run_test() as pilot:
         await pilot.press("space", "slash", *"WEB01")
-        assert keys(app) == ["shelf 9", "e9.1"]
+        assert keys(app) == ["shelf 9", "e9.1", "shelf 20", "e20.0"]
         await pilot.press("escape", "slash", *"99", "enter")
         assert keys(app) == ["shelf 9", "e9.2"]
         await pilot.press("escape")
