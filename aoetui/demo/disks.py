@@ -4,15 +4,24 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from aoetui.engine.api import SetConfigString
 from aoetui.engine.config import ConfigFile
-from aoetui.engine.protocol.address import Address
+from aoetui.engine.protocol.address import Address, Mac
 from aoetui.engine.spec import Durability, ExportSpec
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from aoetui.engine.local import LocalEngine
+
 GIB = 1 << 30
 MIB = 1 << 20
+
+STRANGER = Mac.parse("02:a0:e0:00:00:66")
+"""Asks now and then for a disk that denies it."""
+
+KEPT = Address(1, 1)
+"""The disk that denies the stranger, and whose user has reserved it."""
 
 
 def ours(folder: Path, interfaces: tuple[str, ...]) -> ConfigFile:
@@ -22,7 +31,7 @@ def ours(folder: Path, interfaces: tuple[str, ...]) -> ConfigFile:
         interfaces,
         [
             _disk(folder, "1.0", "mail", 8 * GIB, interfaces),
-            _disk(folder, "1.1", "database", 20 * GIB, interfaces[:1], durability=Durability.DURABLE),
+            _disk(folder, str(KEPT), "database", 20 * GIB, interfaces[:1], durability=Durability.DURABLE, deny=(str(STRANGER),)),
             _disk(folder, "2.0", "installer", 700 * MIB, interfaces[-1:], read_only=True),
         ],
     )
@@ -42,6 +51,12 @@ def theirs(folder: Path, interfaces: tuple[str, ...]) -> ConfigFile:
     )
 
 
+def name_them(engine: LocalEngine) -> None:
+    """Give each disk its name as its config string, as a person would."""
+    for export in engine.snapshot().exports:
+        engine.submit(SetConfigString(export.spec.address, export.spec.label.encode()))
+
+
 def _disk(
     folder: Path,
     address: str,
@@ -51,6 +66,7 @@ def _disk(
     *,
     read_only: bool = False,
     durability: Durability = Durability.CACHED,
+    deny: tuple[str, ...] = (),
 ) -> ExportSpec:
     path = folder / f"{name}.img"
     with path.open("wb") as file:
@@ -61,6 +77,7 @@ def _disk(
         interfaces=interfaces,
         read_only=read_only,
         durability=durability,
+        deny=deny,
         label=name,
     )
 

@@ -7,11 +7,12 @@ import math
 import threading
 from typing import TYPE_CHECKING
 
+from aoetui.demo.disks import KEPT, STRANGER
 from aoetui.engine.api import StartExport, StopExport
 from aoetui.engine.protocol.address import Address
-from aoetui.engine.protocol.frames import AtaArgument, Frame, encode
+from aoetui.engine.protocol.frames import AtaArgument, ConfigArgument, Frame, ReserveArgument, encode
 from aoetui.engine.protocol.header import Header
-from aoetui.engine.protocol.wire import SECTOR, AtaFlag, AtaOp, Command
+from aoetui.engine.protocol.wire import SECTOR, AtaFlag, AtaOp, Command, ConfigOp, ReserveOp
 from aoetui.engine.snapshot import DeviceState
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
     from aoetui.engine.local import LocalEngine
     from aoetui.engine.packet import Wire
+    from aoetui.engine.protocol.address import Mac
     from aoetui.engine.snapshot import DeviceSnapshot, PathSnapshot
 
 STEP = 0.05
@@ -41,6 +43,7 @@ class Load:
         self._tags = itertools.count(1)
         self._sectors = itertools.count(0, 8)
         self._resting = False
+        self._reserved = False
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="load", daemon=True)
 
@@ -64,6 +67,7 @@ class Load:
             if step % int(1 / STEP) == 0:
                 devices = [each for each in self._engine.snapshot().devices if not each.ours and each.size]
                 self._rest(seconds)
+                self._visit(devices)
             for number, device in enumerate(devices):
                 self._use(device, number, seconds)
             for wire in self._wires.values():
@@ -78,6 +82,20 @@ class Load:
             else:
                 self._engine.submit(StartExport(_REST))
 
+    def _visit(self, devices: Sequence[DeviceSnapshot]) -> None:
+        """A stranger asks for a disk that denies it; whoever uses that disk reserves it, once."""
+        for path in (
+            path for device in devices if device.address == KEPT for path in device.paths if path.interface in self._wires
+        ):
+            wire = self._wires[path.interface]
+            asked = self._header(KEPT, path, Command.QUERY_CONFIG, STRANGER)
+            frames = [encode(Frame(asked, ConfigArgument(0, 0, 0, 1, ConfigOp.READ, b"")))]
+            if not self._reserved:
+                self._reserved = True
+                reserves = self._header(KEPT, path, Command.RESERVE, wire.mac)
+                frames.append(encode(Frame(reserves, ReserveArgument(ReserveOp.SET, (wire.mac,)))))
+            wire.send(frames)
+
     def _use(self, device: DeviceSnapshot, number: int, seconds: float) -> None:
         wave = math.sin(seconds / (5 + 3 * number) + number) ** 2
         paths = [path for path in device.paths if path.state is DeviceState.UP and path.interface in self._wires]
@@ -90,18 +108,21 @@ class Load:
 
     def _request(self, device: DeviceSnapshot, path: PathSnapshot, *, write: bool) -> bytes:
         count = min(8, path.sector_count)
-        header = Header(
-            destination=path.mac,
-            source=self._wires[path.interface].mac,
-            version=1,
-            response=False,
-            error=None,
-            shelf=device.address.shelf,
-            slot=device.address.slot,
-            command=Command.ATA,
-            tag=next(self._tags) & 0x7FFF_FFFF,
-        )
+        header = self._header(device.address, path, Command.ATA, self._wires[path.interface].mac)
         flags = AtaFlag.EXTENDED | (AtaFlag.WRITE if write else AtaFlag(0))
         op = AtaOp.WRITE_EXT if write else AtaOp.READ_EXT
         data = bytes(count * SECTOR) if write else b""
         return encode(Frame(header, AtaArgument(int(flags), 0, count, op, next(self._sectors) % _SPAN, data)))
+
+    def _header(self, address: Address, path: PathSnapshot, command: Command, source: Mac) -> Header:
+        return Header(
+            destination=path.mac,
+            source=source,
+            version=1,
+            response=False,
+            error=None,
+            shelf=address.shelf,
+            slot=address.slot,
+            command=command,
+            tag=next(self._tags) & 0x7FFF_FFFF,
+        )

@@ -122,6 +122,7 @@ def start(folder: Path) -> tuple[LocalEngine, Callable[[], None]]:
     own.mkdir()
     other.mkdir()
     engine = _engine(disks.ours(own, OURS), cables, 0, OURS)
+    disks.name_them(engine)
     peer = _engine(disks.theirs(other, THEIRS), cables, 1, THEIRS)
     load = Load(peer, _opener(cables, 1, THEIRS), THEIRS)
     load.start()

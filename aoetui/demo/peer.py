@@ -43,6 +43,7 @@ def start(folder: Path) -> tuple[LocalEngine, Callable[[], None]]:
         _join(process)
         engine = LocalEngine(config=disks.ours(own, OURS))
         engine.start()
+        disks.name_them(engine)
     except BaseException:
         end()
         raise
