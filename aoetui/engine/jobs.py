@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from aoetui.engine.memory import REQUEST
-from aoetui.engine.protocol.changes import Change, SetConfig
+from aoetui.engine.memory import LISTED, REQUEST
+from aoetui.engine.protocol.changes import Change, EditMask, SetConfig, SetReservation
 from aoetui.engine.protocol.replies import Flush, ReadBlocks, WriteBlocks
 
 if TYPE_CHECKING:
@@ -37,9 +37,11 @@ class Job:
         """Bytes of memory it holds, nearly."""
         match self.intent:
             case WriteBlocks(data=data):
-                return REQUEST + len(data)
+                return REQUEST + memoryview(data.obj).nbytes  # the frame, whatever followed the sectors in it
             case SetConfig(string=string):
                 return REQUEST + len(string)
+            case EditMask(directives=listed) | SetReservation(macs=listed):
+                return REQUEST + LISTED * len(listed)
             case _:
                 return REQUEST
 

@@ -8,6 +8,8 @@ LIMIT = 256 << 20
 """Bytes of requests that may wait for disks, over all exports."""
 REQUEST = 1024
 """Bytes that a waiting request takes beside its data."""
+LISTED = 160
+"""Bytes that each directive or MAC of it takes, as an object: many times what it takes in the frame."""
 
 
 class MemoryBudget:

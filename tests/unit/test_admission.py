@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
@@ -14,9 +15,13 @@ from aoetui.engine.initiators import InitiatorRecord, Initiators
 from aoetui.engine.jobs import Job
 from aoetui.engine.memory import REQUEST, MemoryBudget
 from aoetui.engine.protocol.address import Address, Mac
+from aoetui.engine.protocol.changes import EditMask, SetReservation
 from aoetui.engine.protocol.facts import TargetState
+from aoetui.engine.protocol.frames import Directive
 from aoetui.engine.protocol.replies import ReadBlocks, WriteBlocks
+from aoetui.engine.protocol.wire import MAX_LIST
 from aoetui.engine.spec import ExportSpec
+from tests.unit.protocol.asking import ADD, ask, ata, mask, reserve
 
 if TYPE_CHECKING:
     from aoetui.engine.ports import Port
@@ -101,6 +106,28 @@ def test_data_that_waits_counts_as_memory(engine: Engine) -> None:
     assert len(waiting) == 100 * REQUEST // (REQUEST + 1024)
     admission.release(waiting)
     assert (engine.memory.free, record.under_way) == (100 * REQUEST, 0)
+
+
+def size(frame: bytes, record: InitiatorRecord) -> int:
+    """What the request of a frame counts for while it waits."""
+    intent = ask(frame)
+    assert isinstance(intent, WriteBlocks | EditMask | SetReservation)
+    return Job(cast("Port", None), intent, record, 0.0, TargetState()).size
+
+
+def test_a_write_counts_for_the_whole_frame_that_it_keeps(engine: Engine) -> None:
+    """One sector, and what a jumbo frame may hold behind it: the data is a view of the frame."""
+    frame = ata(0x34, count=1, data=bytes(8960))
+    assert size(frame, engine.record()) > len(frame)
+
+
+def test_the_macs_of_a_change_that_waits_count_as_memory(engine: Engine) -> None:
+    macs = [Mac(number.to_bytes(6)) for number in range(MAX_LIST)]
+    a_mac = sys.getsizeof(macs[0]) + sys.getsizeof(macs[0].raw)
+    directives = mask(1, *((ADD, mac) for mac in macs))
+    a_directive = sys.getsizeof(Directive(ADD, macs[0])) + a_mac
+    assert size(reserve(1, *macs), engine.record()) > MAX_LIST * a_mac
+    assert size(directives, engine.record()) > MAX_LIST * a_directive
 
 
 def test_that_memory_is_short_is_told_once_until_there_is_enough_again(engine: Engine) -> None:

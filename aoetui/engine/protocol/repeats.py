@@ -94,6 +94,8 @@ class Repeats:
         made = _Executed(write.lba, write.count, digest, arrived, done)
         _remember(self._by_tag, (mac, _tag(write)), made)
         _remember(self._by_content, (mac, write.lba, write.count, digest), made)
+        _forget(self._by_tag, arrived - 2 * MEMORY_SECONDS)
+        _forget(self._by_content, arrived - 2 * MEMORY_SECONDS)
 
 
 class ChangeRepeats:
@@ -158,4 +160,10 @@ def _remember(memory: OrderedDict[_Key, _Value], key: _Key, made: _Value, limit:
     memory.pop(key, None)
     memory[key] = made
     if len(memory) > limit:
+        memory.popitem(last=False)
+
+
+def _forget(memory: OrderedDict[_Key, _Executed], before: float) -> None:
+    """Forget what was done `before`: whatever is carried out from now on arrived too late to be its repeat."""
+    while next(iter(memory.values())).done < before:
         memory.popitem(last=False)

@@ -174,6 +174,16 @@ def test_memory_is_bounded_whatever_comes() -> None:
     assert len(repeats._by_content) == 3
 
 
+def test_what_no_frame_can_repeat_any_more_takes_no_memory() -> None:
+    """Each export has a memory of its own, and most write little: it holds the last seconds, not the last 32768 writes."""
+    repeats = Repeats()
+    for second in range(1000):
+        repeats.executed(write(second, lba=second), float(second), second + 0.5)
+    assert len(repeats._by_tag) <= 2 * MEMORY_SECONDS + 1
+    assert len(repeats._by_content) <= 2 * MEMORY_SECONDS + 1
+    assert repeats.is_repeat(write(995, lba=995), 1000.5)
+
+
 # ---- a guess, for the figures
 
 
