@@ -111,4 +111,4 @@ def _names(current: Part) -> Text:
         chosen = part is current
         style = Style(bold=chosen, reverse=chosen, meta={"@click": f"screen.show_part('{part.name}')"})
         line.append(f"[{part}]" if chosen else f" {part} ", style)
-    return line.append("   left and right, or [ ]", "dim")
+    return line.append("   left, right", "dim")
