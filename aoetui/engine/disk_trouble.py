@@ -1,4 +1,7 @@
-"""What a backing fails at, from the first request that meets it until it has worked for a while: one alarm, not thousands."""
+"""What a backing fails at, from the first request that meets it until it has worked for a while: one alarm, not thousands.
+
+That it does not answer at all is told as well, while it lasts.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +17,8 @@ if TYPE_CHECKING:
 
 CALM = 10.0
 """Seconds without a failure after which what works again is believed: one bad sector among good ones is no recovery."""
+SLOW = 10.0
+"""Seconds that a disk may take to answer before it is told: after as many, Linux looks for another path (aoecmd.c, HARD_SCORN)."""
 _log = logging.getLogger(__name__)
 
 
@@ -32,10 +37,18 @@ class DiskTrouble:
         self._path = path
         self._clock = clock
         self._failures: dict[tuple[str, int | None], _Failure] = {}
+        self.asked: float | None = None
+        """Since when the disk owes an answer, in seconds of the clock; None if it does not."""
 
     @property
     def text(self) -> str:
         """What fails now, with the remedy; empty if nothing does."""
+        asked = self.asked
+        if asked is not None and self._clock.monotonic() - asked > SLOW:
+            return (
+                f"{self._path} has not answered for {SLOW:.0f} seconds and more: requests wait for it, and initiators repeat"
+                " them. Check the disk (dmesg says what it does)"
+            )
         return next((failure.text for failure in list(self._failures.values())), "")
 
     def failed(self, doing: str, error: OSError) -> None:

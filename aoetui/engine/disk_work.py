@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 from aoetui.engine.disk_trouble import DiskTrouble
 from aoetui.engine.protocol import replies
@@ -15,12 +15,16 @@ from aoetui.engine.protocol.wire import SECTOR, AtaError
 from aoetui.engine.spec import Durability
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from aoetui.engine.backing import Backing
     from aoetui.engine.clock import Clock
     from aoetui.engine.initiators import Initiators
     from aoetui.engine.jobs import Job
     from aoetui.engine.spec import ExportSpec
 
+_Arguments = ParamSpec("_Arguments")
+_Result = TypeVar("_Result")
 _log = logging.getLogger(__name__)
 
 
@@ -50,13 +54,21 @@ class DiskWork:
         self._durable = spec.durability is Durability.DURABLE
         self._repeats = Repeats()
 
+    def ask(self, call: Callable[_Arguments, _Result], *args: _Arguments.args, **kwargs: _Arguments.kwargs) -> _Result:
+        """Call what waits for the disk: where that takes long, it is told meanwhile."""
+        self.trouble.asked = self._clock.monotonic()
+        try:
+            return call(*args, **kwargs)
+        finally:
+            self.trouble.asked = None
+
     def read(self, job: Job, intent: ReadBlocks) -> bytes:
         """The reply to a read."""
         job.initiator.last_io = job.arrived
         if job.initiator.asked.is_retransmission(intent, job.arrived, write=False):
             self._initiators.was_repeated(job.initiator)
         try:
-            data = self._backing.read(intent.lba, intent.count)
+            data = self.ask(self._backing.read, intent.lba, intent.count)
         except OSError as error:
             self.trouble.failed("reading", error)
             return self._failed(job, intent)
@@ -75,7 +87,7 @@ class DiskWork:
         if repeat:
             return replies.write_reply(intent)
         try:
-            self._backing.write(intent.lba, intent.data)
+            self.ask(self._backing.write, intent.lba, intent.data)
         except OSError as error:
             self.trouble.failed("writing", error)
             return self._failed(job, intent)
@@ -89,7 +101,7 @@ class DiskWork:
         """Bring what these jobs wrote to stable storage: their replies then, or their errors."""
         try:
             if not self.fault:
-                self._backing.flush()
+                self.ask(self._backing.flush)
         except OSError as error:
             # The kernel drops pages it could not write and reports that once: a later flush would succeed and prove nothing.
             self.fault = (
@@ -103,7 +115,7 @@ class DiskWork:
         """Whether a full file system has room again: nothing else would end that trouble where nobody writes."""
         if self.trouble.is_full:
             with contextlib.suppress(OSError):
-                if self._backing.has_room():
+                if self.ask(self._backing.has_room):
                     self.trouble.found_room()
 
     def finish(self) -> None:

@@ -233,7 +233,7 @@ class Export:
 
     def _look(self) -> None:
         before, path = self.facts.sectors, self.spec.path
-        if self._life.look():
+        if self._disk.ask(self._life.look):
             self.resized(self.backing.sectors)
             seen = f"Linux initiators see it while it is not open, or after `echo {self.spec.address} > /dev/etherd/revalidate`"
             text = f"{path} grew from {before} to {self.facts.sectors} sectors, and the export with it: {seen}"

@@ -11,6 +11,7 @@ import pytest
 
 from aoetui.engine.backing import Backing
 from aoetui.engine.clock import Clock
+from aoetui.engine.disk_trouble import SLOW
 from aoetui.engine.events import EventLog
 from aoetui.engine.exports import Export
 from aoetui.engine.memory import MemoryBudget
@@ -20,6 +21,7 @@ from aoetui.engine.protocol.frames import AtaArgument, Frame, encode
 from aoetui.engine.protocol.wire import AtaOp, Command
 from aoetui.engine.state import StateStore
 from tests.support.engines import E91, disk, spec
+from tests.support.stalled import stalled
 from tests.support.waiting import DEADLINE, wait_until
 from tests.unit.protocol import golden
 
@@ -69,6 +71,8 @@ class Parts:
     export: Export
     memory: MemoryBudget
     events: EventLog
+    time: list[float]
+    """Seconds of its clock: one number, which tests move on."""
 
 
 @pytest.fixture
@@ -77,10 +81,11 @@ def parts(tmp_path: Path) -> Parts:
     wanted = spec(disk(tmp_path), buffer_count=BUFFERS)
     backing = Backing.open(wanted.path, read_only=False)
     kept = StateStore(None).open(E91, backing.key)
-    clock, memory = Clock(), MemoryBudget()
+    time = [0.0]
+    clock, memory = Clock(monotonic=lambda: time[0]), MemoryBudget()
     events = EventLog(clock)
     export = Export(wanted, backing, kept, AccessPolicy(), memory=memory, events=events, clock=clock, firmware="1")
-    return Parts(export, memory, events)
+    return Parts(export, memory, events, time)
 
 
 def test_a_reply_makes_room_for_the_next_request(parts: Parts) -> None:
@@ -92,6 +97,23 @@ def test_a_reply_makes_room_for_the_next_request(parts: Parts) -> None:
     assert parts.memory.free == free
     (initiator,) = parts.export.initiators.values()
     assert (initiator.under_way, initiator.dropped) == (0, 0)
+
+
+@pytest.mark.parametrize("call", ["read", "look"])
+def test_a_disk_that_does_not_answer_is_told_of_until_it_does(parts: Parts, monkeypatch: pytest.MonkeyPatch, call: str) -> None:
+    export = parts.export
+    with stalled(export, monkeypatch, call) as disk_stall:
+        export.start()
+        Link(export).ask(1)
+        export.look()
+        disk_stall.reached()
+        parts.time[0] += SLOW
+        assert export.problem == ""
+        parts.time[0] += 1.0
+        assert export.problem.startswith(f"{export.spec.path} has not answered for {SLOW:.0f} seconds")
+        disk_stall.go_on()
+        wait_until(lambda: export.problem == "", "the disk answers")
+    assert export.close(DEADLINE)
 
 
 def always(state: TargetState) -> Callable[[ExportFacts], TargetState]:
