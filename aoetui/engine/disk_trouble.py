@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 CALM = 10.0
 """Seconds without a failure after which what works again is believed: one bad sector among good ones is no recovery."""
 SLOW = 10.0
-"""Seconds that a disk may take to answer before it is told: after as many, Linux looks for another path (aoecmd.c, HARD_SCORN)."""
+"""Seconds that a disk may owe an answer before it is told: after as many Linux looks for another path (aoecmd.c, HARD_SCORN)."""
 _log = logging.getLogger(__name__)
 
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 _OCTAVES = 26
 STEPS = 4 * _OCTAVES
-"""The last one begins at 56 s and holds everything above."""
+"""The last one begins at 117 s and holds everything above."""
 RECENT = 10
 """Seconds that a recent figure looks back."""
 
