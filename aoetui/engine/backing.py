@@ -18,6 +18,7 @@ from aoetui.engine.inspect_backing import Found, examine, inspect, list_block_de
 from aoetui.engine.new_file import create
 from aoetui.engine.protocol.wire import SECTOR
 from aoetui.engine.window import Window, choose_window
+from aoetui.engine.writeback import check_writeback
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -171,6 +172,10 @@ class Backing:
     def flush(self) -> None:
         """Return once everything written is on stable storage (fdatasync). Raises OSError."""
         os.fdatasync(self._descriptors.plain)
+
+    def check_writeback(self) -> None:
+        """Raise the OSError that the kernel met since it was last asked, when it wrote what it had taken. Waits for nothing."""
+        check_writeback(self._descriptors.plain, self.window.end * SECTOR)
 
     def close(self) -> None:
         """Release the backing and its locks; what was written is left to the kernel. Harmless if repeated."""

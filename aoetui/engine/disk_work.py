@@ -43,7 +43,7 @@ class DiskWork:
 
     def __init__(self, spec: ExportSpec, backing: Backing, initiators: Initiators, clock: Clock) -> None:
         self.fault = ""
-        """Why writes are refused: a flush failed, so what the page cache held may be lost."""
+        """Why writes are refused: what the page cache held could not be written, and may be lost."""
         self.lost = ""
         """What the last flush, at the end, could not save."""
         self.trouble = DiskTrouble(spec.path, clock)
@@ -103,16 +103,17 @@ class DiskWork:
             if not self.fault:
                 self.ask(self._backing.flush)
         except OSError as error:
-            # The kernel drops pages it could not write and reports that once: a later flush would succeed and prove nothing.
-            self.fault = (
-                f"flushing {self._spec.path} failed ({error.strerror}): acknowledged writes may be lost, and writes are refused."
-                " Check the disk, then stop and start the export"
-            )
-            _log.error("%s", self.fault)
+            self._lose("flushing", error)
         return [(job, self._done(job)) for job in waiting]
 
-    def look_for_room(self) -> None:
-        """Whether a full file system has room again: nothing else would end that trouble where nobody writes."""
+    def look(self) -> None:
+        """Whether the kernel could write what it took, which no initiator asks; and whether a full file system has room again,
+        which nothing else would tell where nobody writes."""
+        try:
+            if not (self._spec.read_only or self.fault):
+                self.ask(self._backing.check_writeback)
+        except OSError as error:
+            self._lose("writing back to", error)
         if self.trouble.is_full:
             with contextlib.suppress(OSError):
                 if self.ask(self._backing.has_room):
@@ -128,6 +129,17 @@ class DiskWork:
                 f"flushing {self._spec.path} failed at its end: {error.strerror}. Acknowledged writes may be lost: check the disk"
             )
         self._backing.close()
+
+    def _lose(self, doing: str, error: OSError) -> None:
+        """Refuse writes from now on.
+
+        The kernel drops pages it could not write and reports that once: a later flush would succeed and prove nothing.
+        """
+        self.fault = (
+            f"{doing} {self._spec.path} failed ({error.strerror}): acknowledged writes may be lost, and writes are refused."
+            " Check the disk, then stop and start the export"
+        )
+        _log.error("%s", self.fault)
 
     def _done(self, job: Job) -> bytes:
         """Count a write or flush that is all it was asked to be, unless the flush failed, and make its reply."""

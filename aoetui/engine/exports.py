@@ -238,7 +238,7 @@ class Export:
             seen = f"Linux initiators see it while it is not open, or after `echo {self.spec.address} > /dev/etherd/revalidate`"
             text = f"{path} grew from {before} to {self.facts.sectors} sectors, and the export with it: {seen}"
             self._events.add(Severity.INFO, str(self.spec.address), text)
-        self._disk.look_for_room()
+        self._disk.look()
 
     def _still_may(self, job: Job, batch: Batch) -> bool:
         """Whether the initiator may still do what it asked for before the mask list or the reservation changed."""

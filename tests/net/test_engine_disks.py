@@ -103,6 +103,13 @@ def thin(small: Path) -> Iterator[Path]:
         yield device
 
 
+def start_again(engine: LocalEngine) -> None:
+    """As the alarm tells a person to."""
+    engine.submit(StopExport(E91)).result(PATIENCE)
+    engine.submit(StartExport(E91)).result(PATIENCE)
+    wait_until(lambda: the_export(engine).state is ExportState.SERVING, "it is served again")
+
+
 def test_a_flush_that_fails_ends_the_writing_until_someone_looks(near: LocalEngine, ini: Initiator, thin: Path) -> None:
     add(near, spec(thin, durability=Durability.DURABLE))
     ini.find()
@@ -115,6 +122,18 @@ def test_a_flush_that_fails_ends_the_writing_until_someone_looks(near: LocalEngi
     assert any(alarm.text == export.problem for alarm in near.snapshot().alarms)
     assert ini.ata(AtaOp.WRITE_EXT, 0, 1, b"\x11" * SECTOR).op_or_status == FAILED, "what the page cache lost is unknown"
     assert len([event for event in near.events(0) if event.severity is Severity.ALARM and "failed" in event.text]) <= 2
-    near.submit(StopExport(E91)).result(PATIENCE)
-    near.submit(StartExport(E91)).result(PATIENCE)
-    wait_until(lambda: the_export(near).state is ExportState.SERVING, "it is served again")
+    start_again(near)
+
+
+def test_what_the_kernel_could_not_write_ends_the_writing_too(near: LocalEngine, ini: Initiator, thin: Path) -> None:
+    """A cached write is answered before the disk has it, and no initiator flushes: only who asks the kernel learns of it."""
+    add(near, spec(thin))
+    ini.find()
+    for lba in range(0, SIZE // SECTOR, 2):
+        assert ini.ata(AtaOp.WRITE_EXT, lba, 2, b"\xa5" * 2 * SECTOR).op_or_status == AtaStatus.DRDY
+    assert the_export(near).problem == ""
+    with thin.open("rb") as other, pytest.raises(OSError, match="error"):
+        os.fsync(other.fileno())  # the kernel would do it by itself, half a minute later
+    wait_until(lambda: "may be lost" in the_export(near).problem, "the loss is told")
+    assert ini.ata(AtaOp.WRITE_EXT, 0, 1, b"\x11" * SECTOR).op_or_status == FAILED
+    start_again(near)
