@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import math
 import threading
@@ -11,7 +12,7 @@ from aoetui.demo.disks import KEPT, STRANGER
 from aoetui.engine.api import StartExport, StopExport
 from aoetui.engine.protocol.address import Address
 from aoetui.engine.protocol.frames import AtaArgument, ConfigArgument, Frame, ReserveArgument, encode
-from aoetui.engine.protocol.header import Header
+from aoetui.engine.protocol.header import Header, MalformedFrame, unpack_header
 from aoetui.engine.protocol.wire import SECTOR, AtaFlag, AtaOp, Command, ConfigOp, ReserveOp
 from aoetui.engine.snapshot import DeviceState
 
@@ -27,6 +28,10 @@ STEP = 0.05
 """Seconds between two handfuls of requests."""
 PEAK = 30
 """Requests in a handful at the top of a wave."""
+WINDOW = 48
+"""Requests that wait on one path at most, below every buffer count."""
+_LOST = 20
+"""Steps after which unanswered requests are given up."""
 _SPAN = 32768
 """Sectors that are read and written over and over, so that sparse files stay small."""
 _REST = Address(9, 7)
@@ -35,13 +40,14 @@ _REST_PERIOD, _REST_LENGTH = 120.0, 40.0
 
 
 class Load:
-    """Uses the devices that `engine` finds on these interfaces, until stopped. Answers are taken and not looked at."""
+    """Uses the devices that `engine` finds on these interfaces, until stopped. Of answers it is only looked at that they came."""
 
     def __init__(self, engine: LocalEngine, open_wire: Callable[[str], Wire], interfaces: Sequence[str]) -> None:
         self._engine = engine
         self._wires: Mapping[str, Wire] = {name: open_wire(name) for name in interfaces}
         self._tags = itertools.count(1)
         self._sectors = itertools.count(0, 8)
+        self._waiting: dict[tuple[str, Address], int] = {}
         self._resting = False
         self._reserved = False
         self._stop = threading.Event()
@@ -68,10 +74,21 @@ class Load:
                 devices = [each for each in self._engine.snapshot().devices if not each.ours and each.size]
                 self._rest(seconds)
                 self._visit(devices)
+            if step % _LOST == 0:
+                self._waiting.clear()
+            for name, wire in self._wires.items():
+                self._take_answers(name, wire)
             for number, device in enumerate(devices):
                 self._use(device, number, seconds)
-            for wire in self._wires.values():
-                wire.receive(0)
+
+    def _take_answers(self, interface: str, wire: Wire) -> None:
+        while frames := wire.receive(0):
+            for frame in frames:
+                with contextlib.suppress(MalformedFrame, ValueError):
+                    header = unpack_header(frame)
+                    path = (interface, Address(header.shelf, header.slot))
+                    if header.command == Command.ATA and self._waiting.get(path):
+                        self._waiting[path] -= 1
 
     def _rest(self, seconds: float) -> None:
         resting = seconds % _REST_PERIOD > _REST_PERIOD - _REST_LENGTH
@@ -100,10 +117,13 @@ class Load:
         wave = math.sin(seconds / (5 + 3 * number) + number) ** 2
         paths = [path for path in device.paths if path.state is DeviceState.UP and path.interface in self._wires]
         for path in paths:
-            count = int(PEAK * wave / (1 + number))
+            key = (path.interface, device.address)
+            waiting = self._waiting.get(key, 0)
+            count = min(int(PEAK * wave / (1 + number)), WINDOW - waiting)
             write_share = 4 if number % 2 else 2
             frames = [self._request(device, path, write=turn % write_share == 0) for turn in range(count)]
             if frames:
+                self._waiting[key] = waiting + len(frames)
                 self._wires[path.interface].send(frames)
 
     def _request(self, device: DeviceSnapshot, path: PathSnapshot, *, write: bool) -> bytes:

@@ -191,7 +191,7 @@ def _facts(link: LinkSnapshot) -> Iterator[Text]:
     if link.truncated:
         yield _fact("too long", Text(f"{figures.many(link.truncated, 'frame')} for the ring of the MTU before", "yellow"))
     yield _fact("errors", Text(f"{link.rx_errors} received, {link.tx_errors} sent"))
-    yield _fact("refused", Text(f"{figures.many(link.foreign_vlan, 'frame')} of VLANs that have no link here"))
+    yield _fact("refused", Text(f"{figures.many(link.foreign_vlan, 'frame')} of VLANs, by the port for untagged frames"))
     if link.chosen:
         yield from _silences(link)
 

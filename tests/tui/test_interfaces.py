@@ -43,7 +43,7 @@ async def test_enter_opens_and_escape_closes() -> None:
 def test_drops_are_told_apart() -> None:
     shown = link_detail(link("eth1", 3, "52:54:00:aa:00:01", rx_dropped=1, tx_dropped=2, ring_dropped=3, foreign_vlan=4)).plain
     assert "1 received, 2 sent, 3 by our full receive ring" in shown
-    assert "4 frames of VLANs that have no link here" in shown
+    assert "4 frames of VLANs, by the port for untagged frames" in shown
     assert "not sent" not in shown
     assert "too long" not in shown
 
