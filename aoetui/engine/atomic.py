@@ -18,8 +18,9 @@ _NOT_OURS_TO_GIVE = {errno.EPERM, errno.EINVAL}
 
 
 def replace_file(path: Path, content: bytes, *, mode: int = 0o600) -> None:
-    """Write `content` beside `path`, sync it, rename it over `path`, sync the folder. Raises OSError; then `path` is as it was.
+    """Write `content` beside `path`, sync it, rename it over `path`, sync the folder.
 
+    Raises OSError; then `path` is as it was, or, where only the folder could not be synced, new and perhaps not for good.
     An existing file keeps its mode and, where we may give it away, its owner. `path` itself must be no symbolic link.
     """
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")

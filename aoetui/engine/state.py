@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import socket
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -43,7 +44,12 @@ class KeptState:
     def keep(self, state: TargetState) -> None:
         """Make `state` the kept one: on stable storage, or not at all. Raises EngineError; then the old one stands."""
         if self.path is not None:
-            _save(self.path, self._written(state))
+            try:
+                _save(self.path, self._written(state))
+            except EngineError:
+                with suppress(EngineError):  # the new one may have the name already, though its folder could not be synced
+                    _save(self.path, self._written(self.state))
+                raise
         self.state = state
 
     def add_to_mask(self, macs: Iterable[Mac]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import socket
@@ -163,6 +164,26 @@ def test_a_disk_that_becomes_full_leaves_what_was_kept(tmp_path: Path, monkeypat
             kept.keep(TargetState(b"new"))
     assert kept.state == SET
     assert len(list(tmp_path.iterdir())) == 1
+    assert opened(tmp_path).state == SET
+
+
+def test_what_is_refused_since_its_folder_cannot_be_synced_does_not_hold_after_a_restart(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept = opened(tmp_path)
+    kept.keep(SET)
+    real = os.fsync
+
+    def fails_for_folders(descriptor: int) -> None:
+        if Path(f"/proc/self/fd/{descriptor}").readlink() == tmp_path:
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        real(descriptor)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "fsync", fails_for_folders)  # a file system that fails between the rename and its own record of it
+        with pytest.raises(EngineError, match="Input/output error"):
+            kept.keep(TargetState(b"new"))
+    assert kept.state == SET
     assert opened(tmp_path).state == SET
 
 
