@@ -136,4 +136,5 @@ def test_what_the_kernel_could_not_write_ends_the_writing_too(near: LocalEngine,
         os.fsync(other.fileno())  # the kernel would do it by itself, half a minute later
     wait_until(lambda: "may be lost" in the_export(near).problem, "the loss is told")
     assert ini.ata(AtaOp.WRITE_EXT, 0, 1, b"\x11" * SECTOR).op_or_status == FAILED
+    assert ini.read(0, 1) == b"\xa5" * SECTOR, "what is refused is not written"
     start_again(near)

@@ -93,6 +93,16 @@ def test_a_file_cut_short_is_an_error_and_never_zeros(image: Path, direct: bool)
     assert image.stat().st_size == 4096
 
 
+@pytest.mark.parametrize("direct", [False, True])
+def test_a_write_that_is_the_first_to_meet_a_cut_makes_the_file_no_longer(image: Path, direct: bool) -> None:
+    """It would fill with zeros what was cut off before it, and nobody could tell any more."""
+    with closing(Backing.open(image, read_only=False, direct=direct)) as backing:
+        os.truncate(image, 4096)
+        with pytest.raises(OSError, match="shorter"):
+            backing.write(100, bytes(512))
+    assert image.stat().st_size == 4096
+
+
 def test_a_window_is_all_that_is_touched(image: Path) -> None:
     with closing(Backing.open(image, read_only=False, offset=10, length=4)) as backing:
         assert backing.sectors == 4
