@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 _SAME_MATTER = 2.0
 """Seconds between a socket's error and the change of its link that explains it."""
+MAX_GONE = 256
+"""Links that are remembered after they have gone."""
 _Happening = tuple[Severity, str]
 
 
@@ -63,6 +65,13 @@ class LinkHistory:
             for name in sorted(interesting):
                 self._compare(name, before, links)
         self._tell_losses()
+        while len(self._gone) > MAX_GONE:
+            self._forget(next(iter(self._gone)))
+
+    def _forget(self, name: str) -> None:
+        del self._gone[name]
+        self._told.pop(name, None)
+        self._troubled.discard(name)
 
     def take_told(self) -> frozenset[str]:
         """The interfaces whose trouble of now was told here, or that were told of since this was last asked."""

@@ -8,7 +8,7 @@ import pytest
 
 from aoetui.engine.clock import Clock
 from aoetui.engine.events import EventLog
-from aoetui.engine.link_events import LinkHistory
+from aoetui.engine.link_events import MAX_GONE, LinkHistory
 from aoetui.engine.link_facts import LinkFacts
 from aoetui.engine.protocol.address import Mac
 from aoetui.engine.snapshot import Severity
@@ -188,3 +188,14 @@ def test_what_was_told_is_known_while_it_lasts() -> None:
     watched.see(UP)
     assert watched.history.take_told() == {"eth1"}, "its end is told, too"
     assert watched.history.take_told() == frozenset()
+
+
+def test_interfaces_that_come_and_go_for_ever_take_no_more_memory() -> None:
+    """As those of containers do, where an export names them by a pattern."""
+    watched = Watched()
+    for number in range(MAX_GONE + 50):
+        watched.spoken = f"veth{number}"
+        watched.see(replace(UP, name=watched.spoken, index=number))
+        assert len(watched.see()) == 1
+    history = watched.history
+    assert [len(kept) for kept in (history._gone, history._troubled, history._told)] == [MAX_GONE] * 3
