@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 from aoetui.engine.api import EngineError, UsageError
 from aoetui.engine.backing import Backing, Window, create
+from aoetui.engine.backing_life import BackingLife
 from aoetui.engine.spec import NewFile
 from aoetui.engine.window import choose_window, windows_meet
 
@@ -101,6 +102,18 @@ def test_a_write_that_is_the_first_to_meet_a_cut_makes_the_file_no_longer(image:
         with pytest.raises(OSError, match="shorter"):
             backing.write(100, bytes(512))
     assert image.stat().st_size == 4096
+
+
+def test_a_file_that_still_grows_is_served_as_it_was(image: Path) -> None:
+    """Half-way through a copy its size is nobody's intention."""
+    with closing(Backing.open(image, read_only=False)) as backing:
+        life, before = BackingLife(backing, to_its_end=True), backing.sectors
+        for sectors in range(before + 8, before + 32, 8):
+            os.truncate(image, sectors * 512)
+            assert not life.look()
+            assert backing.sectors == before
+        assert life.look()
+        assert backing.sectors == before + 24
 
 
 def test_a_window_is_all_that_is_touched(image: Path) -> None:
