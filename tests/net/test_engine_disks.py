@@ -103,13 +103,6 @@ def thin(small: Path) -> Iterator[Path]:
         yield device
 
 
-def start_again(engine: LocalEngine) -> None:
-    """As the alarm tells a person to."""
-    engine.submit(StopExport(E91)).result(PATIENCE)
-    engine.submit(StartExport(E91)).result(PATIENCE)
-    wait_until(lambda: the_export(engine).state is ExportState.SERVING, "it is served again")
-
-
 def test_a_flush_that_fails_ends_the_writing_until_someone_looks(near: LocalEngine, ini: Initiator, thin: Path) -> None:
     add(near, spec(thin, durability=Durability.DURABLE))
     ini.find()
@@ -122,7 +115,9 @@ def test_a_flush_that_fails_ends_the_writing_until_someone_looks(near: LocalEngi
     assert any(alarm.text == export.problem for alarm in near.snapshot().alarms)
     assert ini.ata(AtaOp.WRITE_EXT, 0, 1, b"\x11" * SECTOR).op_or_status == FAILED, "what the page cache lost is unknown"
     assert len([event for event in near.events(0) if event.severity is Severity.ALARM and "failed" in event.text]) <= 2
-    start_again(near)
+    near.submit(StopExport(E91)).result(PATIENCE)
+    near.submit(StartExport(E91)).result(PATIENCE)
+    wait_until(lambda: the_export(near).state is ExportState.SERVING, "it is served again")
 
 
 def test_what_the_kernel_could_not_write_ends_the_writing_too(near: LocalEngine, ini: Initiator, thin: Path) -> None:
@@ -137,4 +132,5 @@ def test_what_the_kernel_could_not_write_ends_the_writing_too(near: LocalEngine,
     wait_until(lambda: "may be lost" in the_export(near).problem, "the loss is told")
     assert ini.ata(AtaOp.WRITE_EXT, 0, 1, b"\x11" * SECTOR).op_or_status == FAILED
     assert ini.read(0, 1) == b"\xa5" * SECTOR, "what is refused is not written"
-    start_again(near)
+    near.submit(StartExport(E91)).result(PATIENCE)  # one that refuses writes is opened anew by that alone
+    wait_until(lambda: the_export(near).state is ExportState.SERVING, "it is served again")
