@@ -180,7 +180,7 @@ def test_an_mtu_cut_under_replies_is_warned_of_counted_and_ends_nothing(serving:
         while 103 not in answers:
             answers += [frame.header.tag for frame in ini.heard() if isinstance(frame.argument, AtaArgument)]
         assert answers == [103], "those that still fit are answered, no part of the others"
-        assert link_of(serving, "near0").send_failed == 2
+        wait_until(lambda: link_of(serving, "near0").send_failed == 2, "the others are counted, once the batch is through")
         (event,) = [event for event in serving.events(since) if event.subject == "near0"]
         assert event.severity is Severity.WARNING
         assert f"At work here: {ini.wire.mac}" in event.text

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, cast
 
 import pytest
 
+from aoetui.engine.api import EngineError
 from aoetui.engine.backing import Backing
 from aoetui.engine.clock import Clock
 from aoetui.engine.disk_trouble import SLOW
@@ -119,6 +120,21 @@ def test_a_disk_that_does_not_answer_is_told_of_until_it_does(parts: Parts, monk
 def always(state: TargetState) -> Callable[[ExportFacts], TargetState]:
     """An edit that makes this state of any other."""
     return lambda _: state
+
+
+def test_nobody_waits_for_ever_for_an_edit_that_went_wrong(parts: Parts) -> None:
+    def fails(_: ExportFacts) -> TargetState:
+        raise RuntimeError("a bug")
+
+    parts.export.start()
+    first: Future[None] = Future()
+    parts.export.edit(fails, first)
+    with pytest.raises(EngineError, match="internal error"):
+        first.result(DEADLINE)
+    second: Future[None] = Future()
+    parts.export.edit(always(TargetState(b"set")), second)
+    second.result(DEADLINE)
+    assert parts.export.close(DEADLINE)
 
 
 def test_what_initiators_set_is_told_in_few_words(parts: Parts) -> None:
