@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from aoetui.engine.protocol.changes import Change
 from aoetui.engine.snapshot import Severity
 
 if TYPE_CHECKING:
@@ -13,6 +14,10 @@ if TYPE_CHECKING:
     from aoetui.engine.jobs import Job
     from aoetui.engine.memory import MemoryBudget
     from aoetui.engine.spec import ExportSpec
+
+
+MAX_CHANGES = 16
+"""Changes of an export's state that may wait, of all initiators together: each waits for stable storage, and reads behind it."""
 
 
 class Admission:
@@ -29,6 +34,7 @@ class Admission:
         self.dropped = 0
         """Of all initiators that ever were."""
         self._short = False
+        self._changes = 0
 
     def admit(self, jobs: Sequence[Job]) -> list[Job]:
         """Those that may wait; the others are counted. That memory is short is told once, until there is plenty again."""
@@ -37,13 +43,15 @@ class Admission:
         self._short &= not self._memory.plenty
         for job in jobs:
             record = job.initiator
-            if record.under_way >= self._spec.buffer_count:
+            changes = isinstance(job.intent, Change)
+            if record.under_way >= self._spec.buffer_count or (changes and self._changes >= MAX_CHANGES):
                 self._drop(job)
             elif not self._memory.take(job.size):
                 short = True
                 self._drop(job)
             else:
                 record.under_way += 1
+                self._changes += changes
                 admitted.append(job)
         if short and not self._short:
             text = (
@@ -61,4 +69,5 @@ class Admission:
         """These wait no more."""
         for job in jobs:
             job.initiator.under_way -= 1
+            self._changes -= isinstance(job.intent, Change)
         self._memory.give(sum(job.size for job in jobs))

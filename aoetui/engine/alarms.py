@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from aoetui.engine.protocol.address import Mac
     from aoetui.engine.snapshot import DeviceSnapshot, ExportSnapshot, LinkSnapshot
 
+_SHOWN_MACS = 3
+
 
 def alarms_of(
     exports: Iterable[ExportSnapshot],
@@ -49,10 +51,9 @@ def _export_alarm(export: ExportSnapshot) -> Alarm | None:
 def _device_alarm(device: DeviceSnapshot, ours: Iterable[Mac]) -> Alarm | None:
     if device.sameness is not Sameness.DIFFERENT:
         return None
-    answering: dict[Mac, None] = {path.mac: None for path in device.paths if path.state is not DeviceState.GONE}
-    macs = " and ".join(str(mac) for mac in answering)
+    macs = _named(path.mac for path in device.paths if path.state is not DeviceState.GONE)
     if device.ours:
-        own = " and ".join(str(mac) for mac in dict.fromkeys(ours))
+        own = _named(ours)
         whose = f"others answer for our address ({macs}, beside our {own})"
     else:
         whose = f"different disks answer at one address ({macs})"
@@ -61,6 +62,13 @@ def _device_alarm(device: DeviceSnapshot, ours: Iterable[Mac]) -> Alarm | None:
         str(device.address),
         f"{whose}: Linux takes them for paths of one disk and corrupts both; end one of them or change its address",
     )
+
+
+def _named(macs: Iterable[Mac]) -> str:
+    """The first few: whoever shares the Ethernet can make up any number of them."""
+    found = [str(mac) for mac in dict.fromkeys(macs)]
+    more = [f"{len(found) - _SHOWN_MACS} more"] if len(found) > _SHOWN_MACS else []
+    return " and ".join([*found[:_SHOWN_MACS], *more])
 
 
 def _link_alarms(link: LinkSnapshot) -> list[Alarm | None]:

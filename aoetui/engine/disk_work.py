@@ -81,7 +81,7 @@ class DiskWork:
         job.initiator.last_io = job.arrived
         if self.fault:
             return self._failed(job, intent)
-        repeat = self._repeats.is_repeat(intent, job.arrived)
+        repeat = self._repeats.is_repeat(intent, job.arrived, job.initiator.tags)
         if job.initiator.asked.is_retransmission(intent, job.arrived, write=True) or repeat:
             self._initiators.was_repeated(job.initiator)
         if repeat:

@@ -135,10 +135,12 @@ class Export:
                 return answer
             case Reply():
                 record = self.initiators.find(header.source, port.interface, now)
+                record.tags.note(header.tag, frame)
                 self.initiators.replied(record, error=answer.error)
                 return answer.frame
             case ReadBlocks() | WriteBlocks() | Flush() | SetConfig() | EditMask() | SetReservation():
                 record = self.initiators.find(header.source, port.interface, now)
+                record.tags.note(header.tag, frame)
                 jobs.append(Job(port, answer, record, now, facts.state))
                 return None
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from aoetui.engine.latency import Latencies
 from aoetui.engine.port_names import interface_of
-from aoetui.engine.protocol.repeats import Retransmissions
+from aoetui.engine.protocol.repeats import Retransmissions, TagUse
 from aoetui.engine.snapshot import Counters
 
 if TYPE_CHECKING:
@@ -65,6 +65,7 @@ class InitiatorRecord:
     """Requests beyond the buffer count or the engine's memory; under the export's lock."""
     latencies: Latencies = field(default_factory=Latencies)
     asked: Retransmissions = field(default_factory=Retransmissions)
+    tags: TagUse = field(default_factory=TagUse)
 
     @property
     def last_used(self) -> float:
@@ -107,7 +108,9 @@ class Initiators:
     def _make(self, mac: Mac, interface: str, now: float) -> InitiatorRecord:
         with self._lock:
             if len(self._records) >= MAX_INITIATORS:
-                idle_longest = sorted(self._records.items(), key=lambda item: item[1].last_used)
+                # whose requests wait keeps its buffer count
+                idle = [item for item in self._records.items() if not item[1].under_way]
+                idle_longest = sorted(idle, key=lambda item: item[1].last_used)
                 for key, _ in idle_longest[:FORGOTTEN_AT_ONCE]:
                     del self._records[key]
             made = InitiatorRecord(mac, interface, now)

@@ -44,7 +44,7 @@ class StateChanges:
         """
         before = self._facts.now.state
         made = changes.carry_out(change, self._facts.now)
-        if made.state != before and self._repeats.is_repeat(change, job.arrived):
+        if made.state != before and self._repeats.is_repeat(change, job.arrived, job.initiator.tags):
             return None
         try:
             self._become(made.state)

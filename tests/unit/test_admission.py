@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, cast
 
 import pytest
 
-from aoetui.engine.admission import Admission
+from aoetui.engine.admission import MAX_CHANGES, Admission
 from aoetui.engine.clock import Clock
 from aoetui.engine.events import EventLog
 from aoetui.engine.initiators import InitiatorRecord, Initiators
@@ -106,6 +106,21 @@ def test_data_that_waits_counts_as_memory(engine: Engine) -> None:
     assert len(waiting) == 100 * REQUEST // (REQUEST + 1024)
     admission.release(waiting)
     assert (engine.memory.free, record.under_way) == (100 * REQUEST, 0)
+
+
+def test_few_changes_of_state_wait_whoever_asks(engine: Engine) -> None:
+    """MACs can be made up, and each change waits for stable storage: reads and writes are not to stand behind thousands."""
+    admission = engine.admission(1, 200)
+    frame = reserve(1, MAC)
+    intent = ask(frame)
+    assert isinstance(intent, SetReservation)
+    records = [engine.record(mac=Mac(number.to_bytes(6))) for number in range(MAX_CHANGES + 5)]
+    asked = [Job(cast("Port", None), intent, record, 0.0, TargetState()) for record in records]
+    waiting = admission.admit(asked)
+    assert (len(waiting), admission.dropped) == (MAX_CHANGES, 5)
+    assert len(admission.admit(reads(records[-1], 1))) == 1
+    admission.release(waiting[:1])
+    assert len(admission.admit(asked)) == 1
 
 
 def size(frame: bytes, record: InitiatorRecord) -> int:

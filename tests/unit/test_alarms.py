@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from aoetui.engine.alarms import AlarmWatch
+from aoetui.engine.alarms import AlarmWatch, alarms_of
 from aoetui.engine.clock import Clock
 from aoetui.engine.events import EventLog
-from aoetui.engine.snapshot import Alarm, Severity
+from aoetui.engine.snapshot import Alarm, Sameness, Severity
+from tests.tui.fake_engine import device, path
 
 
 def told(log: EventLog, since: int = 0) -> list[tuple[Severity, str, str]]:
@@ -25,6 +26,15 @@ def test_an_alarm_is_told_when_it_begins_and_when_it_is_over() -> None:
     assert told(log, 1) == [(Severity.INFO, "e9.1", "well again")]
     watch.see([lost])
     assert told(log, 2) == [(Severity.ALARM, "e9.1", "eth1 is down")]
+
+
+def test_an_alarm_names_few_of_those_who_answer() -> None:
+    """Whoever shares the Ethernet can answer with any number of MACs."""
+    macs = [f"02:00:00:00:00:{number:02x}" for number in range(70)]
+    found = device("e9.1", *(path(mac, "eth1") for mac in macs), sameness=Sameness.DIFFERENT)
+    (alarm,) = alarms_of([], [found], [], [])
+    assert f"({macs[0]} and {macs[1]} and {macs[2]} and 67 more)" in alarm.text
+    assert len(alarm.text) < 250
 
 
 def test_a_subject_is_not_well_while_another_alarm_stands() -> None:

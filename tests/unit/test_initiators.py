@@ -32,6 +32,16 @@ def mac(number: int) -> Mac:
     return Mac(b"\x02\0" + number.to_bytes(4, "big"))
 
 
+def test_whose_requests_wait_is_not_forgotten() -> None:
+    """A record made anew would give the initiator a second buffer count."""
+    table = Initiators()
+    waiting = table.find(mac(0), "eth1", 0.0)
+    waiting.under_way = 1
+    for number in range(1, MAX_INITIATORS + 1):
+        table.find(mac(number), "eth1", float(number))
+    assert table.find(mac(0), "eth1", 5000.0) is waiting
+
+
 def test_one_mac_on_two_interfaces_is_two_initiators() -> None:
     table = Initiators()
     assert table.find(mac(1), "eth1", 1.0) is table.find(mac(1), "eth1", 2.0)

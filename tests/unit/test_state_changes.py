@@ -14,7 +14,7 @@ from aoetui.engine.initiators import InitiatorRecord
 from aoetui.engine.jobs import Job
 from aoetui.engine.protocol.changes import Change, EditMask, SetConfig, SetReservation
 from aoetui.engine.protocol.frames import Directive
-from aoetui.engine.protocol.repeats import MEMORY_SECONDS
+from aoetui.engine.protocol.repeats import MEMORY_SECONDS, TagUse
 from aoetui.engine.protocol.wire import Command, ConfigOp, DirectiveOp, ReserveOp
 from aoetui.engine.state import StateStore
 from aoetui.engine.state_changes import StateChanges
@@ -43,6 +43,7 @@ class Target:
         clock = Clock(monotonic=lambda: NOW)
         self.facts = CurrentFacts(golden.export(config_string=b""))
         self.events = EventLog(clock)
+        self.tags = TagUse()
         self._changes = StateChanges(self.facts, StateStore(None).open(E91, "file:1"), self.events, clock)
 
     @property
@@ -52,7 +53,7 @@ class Target:
 
     def hear(self, change: Change, *, arrived: float = NOW) -> Reply | None:
         """A frame has come."""
-        record = InitiatorRecord(change.header.source, "eth1", arrived)
+        record = InitiatorRecord(change.header.source, "eth1", arrived, tags=self.tags)
         return self._changes.carry_out(Job(cast("Port", _Link()), change, record, arrived, self.state), change)
 
 
@@ -110,6 +111,16 @@ def test_one_tag_for_all_frames_is_served(target: Target) -> None:
     for text in (b"one", b"two", b"one"):
         assert target.hear(string(text, 7)) is not None
         assert target.state.config_string == text
+
+
+def test_a_tag_of_another_request_since_is_served(target: Target) -> None:
+    """This initiator has one tag for all it asks: its frame is no network's repeat."""
+    target.hear(string(b"old", 7))
+    target.hear(string(b"new", 1, OTHER))
+    target.tags.note(7, golden.CONFIG_READ)
+    target.tags.note(7, golden.MASK_READ)
+    assert target.hear(string(b"old", 7)) is not None
+    assert target.state.config_string == b"old"
 
 
 def test_after_the_memory_s_end_a_frame_is_new(target: Target) -> None:

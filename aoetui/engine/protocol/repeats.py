@@ -26,7 +26,10 @@ MEMORY = 32768
 """Executed writes that are remembered for one export."""
 MEMORY_SECONDS = 5.0
 """How long. A frame that a network holds back longer than this is not known to any of them."""
+_COMMAND_AT = 19
 _TAG_AT = 20
+_ENOUGH = 60
+"""Bytes of a frame by which requests are told apart: the header, the argument, and the first of the data."""
 _Key = TypeVar("_Key")
 _Value = TypeVar("_Value")
 
@@ -52,7 +55,7 @@ class Repeats:
     """The memory of one export's executed writes; for its thread alone.
 
     A frame of the same MAC and tag is a repeat only if it writes the same data to the same sectors and no other write of this MAC
-    had the tag since: an initiator whose tags are all alike is served as well.
+    had the tag since; and it is none at all if the initiator is known to use tags again.
     """
 
     def __init__(self) -> None:
@@ -60,10 +63,10 @@ class Repeats:
         self._by_content: OrderedDict[tuple[bytes, int, int, int], _Executed] = OrderedDict()
         """In order of execution."""
 
-    def is_repeat(self, write: WriteBlocks, arrived: float) -> bool:
+    def is_repeat(self, write: WriteBlocks, arrived: float, tags: TagUse) -> bool:
         """Whether this write was executed, and is to be answered only. `arrived` is when its frame came."""
         mac, tag, digest = _requester(write), _tag(write), hash(write.data)
-        frame = self._by_tag.get((mac, tag))
+        frame = None if tags.reused(int.from_bytes(tag)) else self._by_tag.get((mac, tag))
         if frame is not None and frame.holds(write, digest):
             if arrived - frame.done <= MEMORY_SECONDS:
                 return True
@@ -98,6 +101,34 @@ class Repeats:
         _forget(self._by_content, arrived - 2 * MEMORY_SECONDS)
 
 
+class TagUse:
+    """Whether one initiator gives a tag to one request alone, as Linux does: only then is a frame known again by its tag.
+
+    Two programs behind one MAC are told apart by the tag's top bit: the Linux driver leaves it clear, aoetools set it. For the
+    thread of one port.
+    """
+
+    MEMORY = 256
+
+    def __init__(self) -> None:
+        self._asked: dict[int, bytes] = {}
+        self._reused: set[int] = set()
+
+    def note(self, tag: int, frame: bytes) -> None:
+        """A request has come."""
+        if tag >> 31 in self._reused:
+            return
+        asked = frame[_COMMAND_AT:_TAG_AT] + frame[_TAG_AT + 4 : _ENOUGH]
+        if self._asked.setdefault(tag, asked) != asked:
+            self._reused.add(tag >> 31)
+        elif len(self._asked) > self.MEMORY:
+            del self._asked[next(iter(self._asked))]
+
+    def reused(self, tag: int) -> bool:
+        """Whether another request had a tag of this kind again."""
+        return tag >> 31 in self._reused
+
+
 class ChangeRepeats:
     """The memory of one export's changes of state: a set or an edit that the network repeats must not undo a newer one.
 
@@ -109,8 +140,10 @@ class ChangeRepeats:
     def __init__(self) -> None:
         self._by_tag: OrderedDict[tuple[Mac, int], tuple[Change, float]] = OrderedDict()
 
-    def is_repeat(self, change: Change, arrived: float) -> bool:
+    def is_repeat(self, change: Change, arrived: float, tags: TagUse) -> bool:
         """Whether the same frame was carried out before."""
+        if tags.reused(change.header.tag):
+            return False
         known = self._by_tag.get((change.header.source, change.header.tag))
         return known is not None and known[0] == change and arrived - known[1] <= MEMORY_SECONDS
 

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import heapq
 import itertools
-from collections import Counter
+from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from aoetui.engine.protocol.repeats import TagUse
 from aoetui.engine.protocol.replies import WriteBlocks, write_reply
 from tests.unit.protocol.asking import ask, ata, patched
 
@@ -174,6 +175,8 @@ class Target:
 
     def __init__(self, clock: Clock, facts: ExportFacts, repeats: Repeats, service: Callable[[], float]) -> None:
         self.clock, self.facts, self.repeats, self.service = clock, facts, repeats, service
+        self.tags: defaultdict[bytes, TagUse] = defaultdict(TagUse)
+        """By MAC."""
         self.disk: dict[int, bytes] = {}
         self.answered: set[tuple[bytes, bytes]] = set()
         """MAC and tag of each frame that was answered."""
@@ -185,6 +188,7 @@ class Target:
         """A frame has come."""
         intent = ask(frame, self.facts)
         assert isinstance(intent, WriteBlocks)
+        self.tags[frame[6:12]].note(int.from_bytes(frame[20:24]), frame)
         self._queue.append((self.clock.now, intent, reply))
         if len(self._queue) == 1:
             self.clock.after(self.service(), self._serve)
@@ -192,7 +196,7 @@ class Target:
     def _serve(self) -> None:
         batch, self._queue = self._queue, []
         for arrived, intent, reply in batch:
-            if not self.repeats.is_repeat(intent, arrived):
+            if not self.repeats.is_repeat(intent, arrived, self.tags[intent.head[:6]]):
                 self.write(intent)
                 self.repeats.executed(intent, arrived, self.clock.now)
             self.answered.add((intent.head[:6], intent.head[20:24]))

@@ -7,7 +7,7 @@ from random import Random
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aoetui.engine.protocol.repeats import Repeats
+from aoetui.engine.protocol.repeats import Repeats, TagUse
 from aoetui.engine.protocol.replies import WriteBlocks
 from tests.unit.protocol.asking import ask, ata, patched
 from tests.unit.protocol.bad_wire import SECTORS, Clock, Harm, Target, Wire, Writer
@@ -28,7 +28,7 @@ WORST = Harm(drop=0.2, repeat=0.5, late=0.5, patience=0.3, slowness=0.5)
 class NoMemory(Repeats):
     """As other targets are: each frame is executed."""
 
-    def is_repeat(self, write: WriteBlocks, arrived: float) -> bool:  # noqa: ARG002 - it is the other's signature
+    def is_repeat(self, write: WriteBlocks, arrived: float, tags: TagUse) -> bool:  # noqa: ARG002 - it is the other's signature
         return False
 
 
