@@ -33,6 +33,7 @@ def alarms_of(
         for export in listed
     }
     found = [_export_alarm(export) for export in listed]
+    found += [Alarm(Severity.ALARM, str(each.spec.address), port.rival) for each in listed for port in each.ports if port.rival]
     found += [_device_alarm(device, ours.get(device.address, ())) for device in devices]
     found += [alarm for link in known for alarm in _link_alarms(link)]
     found += [Alarm(Severity.WARNING, name, text) for name, text in missing]

@@ -6,6 +6,7 @@ list of packet sockets tells of it, and its command line (vblade) or its claims 
 
 from __future__ import annotations
 
+import os
 import re
 import socket
 import threading
@@ -126,11 +127,17 @@ class Claims:
         """Take an address on an interface. False if another aoetui of this host has it."""
         return self._bind(_claim_name(interface, address))
 
+    def force(self, interface: str, address: Address) -> None:
+        """Take an address, or where another aoetui has it, let that one know that it is served by this process as well."""
+        if not self.claim(interface, address):
+            self._bind(_forced_name(interface, address, os.getpid()))
+
     def release(self, interface: str, address: Address) -> None:
         """Give it back."""
-        held = self._held.pop(_claim_name(interface, address), None)
-        if held is not None:
-            held.close()
+        for name in (_claim_name(interface, address), _forced_name(interface, address, os.getpid())):
+            held = self._held.pop(name, None)
+            if held is not None:
+                held.close()
 
     def close(self) -> None:
         """Give everything back."""
@@ -172,6 +179,29 @@ def on_this_host(address: Address, port: Port) -> list[Conflict]:
     ]
 
 
+def rivals(port: Port, addresses: Collection[Address]) -> dict[Address, str]:
+    """Who of this host has come to serve these addresses on this port beside us: a sentence for each, with the remedy."""
+    found: dict[Address, str] = {}
+    for other in _packet_sockets(port.index):
+        owner = _owner(other.inode)
+        if owner is None:
+            continue
+        pid, name, arguments = owner
+        names = _abstract_names()
+        for address in addresses:
+            forced = _forced_name(port.interface, address, pid) in names
+            if forced or (other.aoe_alone and _is_vblade(name, arguments, address)):
+                found[address] = (
+                    f"{'another aoetui' if forced else name} (process {pid}) serves {address} on {port.interface} as well:"
+                    " initiators take the two for one disk and corrupt both; end one of them"
+                )
+    return found
+
+
+def _is_vblade(name: str, arguments: list[str], address: Address) -> bool:
+    return name == "vblade" and [_number(word) for word in arguments[-4:-2]] == [address.shelf, address.slot]
+
+
 def _suspicion(address: Address, interface: str, found: _PacketSocket) -> str:
     owner = _owner(found.inode)
     names = _abstract_names()
@@ -193,7 +223,7 @@ def _suspicion(address: Address, interface: str, found: _PacketSocket) -> str:
     if name in _INITIATORS:
         return ""
     if name == "vblade":
-        if [_number(word) for word in arguments[-4:-2]] != [address.shelf, address.slot]:
+        if not _is_vblade(name, arguments, address):
             return ""
         return f"{address} is served on {interface} by vblade (process {pid}): choose another address, or end it"
     return f"{name} (process {pid}) speaks AoE on {interface} and cannot be asked what it serves: end it, or serve with force"
@@ -211,6 +241,10 @@ def _process_name(pid: int) -> str:
 
 def _claim_name(interface: str, address: Address) -> str:
     return f"aoetui/serves/{interface}/{address}"
+
+
+def _forced_name(interface: str, address: Address, pid: int) -> str:
+    return f"aoetui/forces/{interface}/{address}/{pid}"
 
 
 def _abstract_names() -> set[str]:

@@ -240,6 +240,7 @@ class LocalEngine:
             for held in self._core.serving.held():
                 if held.spec.enabled and held.export is None:
                     self._desk.reopen(held)
+            self._core.serving.look_for_rivals()
         self._core.settle()
         self._core.sample()
         shown = self.snapshot()

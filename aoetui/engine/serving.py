@@ -59,6 +59,8 @@ class Held:
     refused: dict[str, str] = field(default_factory=dict)
     """Why it is not served on an interface whose port is open. Both maps are replaced, never changed: snapshots read them."""
     claimed: set[str] = field(default_factory=set)
+    rivals: dict[str, str] = field(default_factory=dict)
+    """Who else of this host has come to serve it, by interface. Replaced, never changed."""
     told: dict[str, tuple[PortFacts, int]] = field(default_factory=dict)
     """What was last advertised, by interface; and the sectors that there were."""
     meter: RateMeter = field(default_factory=RateMeter)
@@ -237,7 +239,8 @@ class Serving:
         """
         for held, port in wanted:
             if held.force:
-                self._claim(held, port.interface)
+                self.claims.force(port.interface, held.spec.address)
+                held.claimed.add(port.interface)
         asked = [(held, port) for held, port in wanted if not held.force]
         if not asked:
             return {}
@@ -297,6 +300,17 @@ class Serving:
             for name in gone:
                 self._release(held, name)
         self._publish()
+
+    def look_for_rivals(self) -> None:
+        """See who else of this host has come to serve what we serve: on the wire they cannot be heard."""
+        ports = {port for held in self.held() for port in held.admitted.values()}
+        found = {
+            port: conflicts.rivals(port, [held.spec.address for held in self.held() if port in held.admitted.values()])
+            for port in ports
+        }
+        for held in self.held():
+            address = held.spec.address
+            held.rivals = {name: found[port][address] for name, port in held.admitted.items() if address in found[port]}
 
     def _claim(self, held: Held, interface: str) -> bool:
         if not self.claims.claim(interface, held.spec.address):

@@ -182,6 +182,8 @@ class PortSnapshot:
     """Advertised: the most sectors of one frame there."""
     problem: str
     """Empty while serving."""
+    rival: str = ""
+    """Who else of this host serves the export's address there, with the remedy; empty if nobody does."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -80,7 +80,8 @@ def _port_view(held: Held, interface: str, ports: Ports, links: Mapping[str, Lin
         why = ports.problem(interface) or held.refused.get(interface) or held.problem
         return PortSnapshot(interface, serving=False, sector_count=0, problem=why)
     why = port_refusal(interface, links) or ("" if link.carrier else f"{link.name} has no carrier: check the cable")
-    return PortSnapshot(interface, serving=not why, sector_count=0 if why else port.facts.sector_count, problem=why)
+    rival = held.rivals.get(interface, "")
+    return PortSnapshot(interface, serving=not why, sector_count=0 if why else port.facts.sector_count, problem=why, rival=rival)
 
 
 def _state(held: Held, served: tuple[PortSnapshot, ...], trouble: str) -> ExportState:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import shutil
 import subprocess
 from typing import TYPE_CHECKING
@@ -104,6 +105,33 @@ def test_vblade_that_comes_later_raises_an_alarm(near: LocalEngine, veth_pair: V
 
 
 @needs_vblade
+def rivals_told(engine: LocalEngine) -> list[str]:
+    """What the alarms say of others on this host."""
+    return [alarm.text for alarm in engine.snapshot().alarms if "as well" in alarm.text]
+
+
+@needs_vblade
+def test_vblade_that_comes_later_on_our_own_link_raises_an_alarm(near: LocalEngine, veth_pair: VethPair, tmp_path: Path) -> None:
+    """On the wire neither hears the other; an initiator gets two answers from one MAC."""
+    add(near, spec(disk(tmp_path)))
+    other, elsewhere = disk(tmp_path, "other.img"), disk(tmp_path, "elsewhere.img")
+    with vblade(veth_pair.near, "near0", elsewhere, slot="2"), vblade(veth_pair.near, "near0", other) as rival:
+        wait_until(lambda: bool(rivals_told(near)), "an alarm")
+        (text,) = rivals_told(near)
+        assert text.startswith(f"vblade (process {rival.pid}) serves e9.1 on near0 as well")
+    wait_until(lambda: not rivals_told(near), "its end")
+
+
+def test_a_forced_export_of_another_process_raises_an_alarm(near: LocalEngine, veth_pair: VethPair, tmp_path: Path) -> None:
+    add(near, spec(disk(tmp_path)))
+    other = disk(tmp_path, "other.img")
+    with Program(veth_pair.near, tmp_path, "export", "--force", "9", "1", "near0", str(other)) as rival:
+        rival.says("serving on")
+        wait_until(lambda: bool(rivals_told(near)), "an alarm")
+        assert re.match(r"another aoetui \(process \d+\) serves e9\.1 on near0 as well", rivals_told(near)[0])
+    wait_until(lambda: not rivals_told(near), "its end")
+
+
 def test_an_export_that_is_not_scanned_for_lists_nobody_else(near: LocalEngine, veth_pair: VethPair, tmp_path: Path) -> None:
     add(near, spec(disk(tmp_path)))
     with vblade(veth_pair.far, "far0", disk(tmp_path, "theirs.img"), slot="2"):
