@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import fcntl
 import mmap
 import os
+import struct
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
@@ -28,6 +30,10 @@ __all__ = ["Backing", "Window", "create", "inspect", "list_block_devices"]
 
 _DIRECT_BUFFER = 1 << 18
 """Bytes of the page-aligned buffer for O_DIRECT: two of the largest frames; longer requests go through it in pieces."""
+
+_LONG = struct.calcsize("l")
+_FS_IOC_GETVERSION = 0x8000_7601 | _LONG << 16
+"""_IOR('v', 1, long) of include/uapi/linux/fs.h; the kernel answers with an int."""
 
 
 @dataclass(slots=True)
@@ -54,8 +60,8 @@ class Backing:
 
     def __init__(self, found: Found, window: Window, descriptors: _Descriptors, *, read_only: bool) -> None:
         self.path = found.path
-        self.key = found.key
-        """What the path is, also across restarts of the host (see Found.key): keys the state."""
+        self.key = _lasting_key(found, window, descriptors.plain)
+        """What is served, also across restarts of the host: keys the state. Another window of it is another disk."""
         self.running_key = found.running_key
         """What it is while this host runs, by whatever path: device and inode, or `block:major:minor`."""
         self.block_device = found.block_device
@@ -233,6 +239,25 @@ class Backing:
                 return call(self._descriptors.plain, [rest], position + at)
 
         _complete(step, len(piece))
+
+
+def _lasting_key(found: Found, window: Window, descriptor: int) -> str:
+    parts = [found.key]
+    if not found.block_device and (generation := _generation(descriptor)):
+        parts.append(f"generation {generation}")
+    if window.start:
+        parts.append(f"from sector {window.start}")
+    return ", ".join(parts)
+
+
+def _generation(descriptor: int) -> int:
+    """Tells a file from an earlier one of the same inode number, which file systems give out again; 0 where it is not known."""
+    try:
+        answer = fcntl.ioctl(descriptor, _FS_IOC_GETVERSION, bytes(_LONG))
+    except OSError:
+        return 0
+    (generation,) = struct.unpack_from("=I", answer)
+    return int(generation)
 
 
 def _complete(step: Callable[[int], int], size: int) -> None:

@@ -272,6 +272,26 @@ def test_the_device_under_the_root_is_refused() -> None:
     assert "mounted on" in inspect(block_devices.device_path(folder)).refusal
 
 
+def test_the_key_tells_a_file_from_one_that_was_given_its_inode(image: Path) -> None:
+    """File systems give numbers out again at once; where they do not, the number itself tells."""
+    content, keys = image.read_bytes(), set()
+    for _ in range(5):
+        with closing(Backing.open(image, read_only=True)) as backing:
+            keys.add(backing.key)
+        image.unlink()
+        image.write_bytes(content)
+    assert len(keys) == 5
+
+
+def test_the_key_tells_windows_apart_but_not_by_their_length(image: Path) -> None:
+    def key(offset: int, length: int | None) -> str:
+        with closing(Backing.open(image, read_only=True, offset=offset, length=length)) as backing:
+            return backing.key
+
+    assert key(0, None) == key(0, 1)
+    assert key(0, 1) != key(1, 1)
+
+
 def test_the_key_tells_a_file_from_one_that_took_its_place(image: Path, tmp_path: Path) -> None:
     with closing(Backing.open(image, read_only=True)) as backing:
         first = backing.key
