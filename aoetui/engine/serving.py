@@ -329,13 +329,14 @@ class Serving:
         """
         held.admitted, held.refused = {}, {}
         self._publish()
-        for interface in list(held.claimed):
-            self._release(held, interface)
         export, held.export = held.export, None
         held.meter, held.latency = RateMeter(), LatencyMeter()
+        ended = export is None or export.close(timeout)
+        for interface in list(held.claimed):  # not before its last reply has left
+            self._release(held, interface)
         if export is None:
             return ""
-        if not export.close(timeout):
+        if not ended:
             spec = held.spec
             return f"{spec.path} does not answer: {spec.address} is served no more, but its last requests wait for the disk"
         return "" if export.fault else export.lost
