@@ -36,14 +36,14 @@ class Job:
     def size(self) -> int:
         """Bytes of memory it holds, nearly."""
         match self.intent:
+            case ReadBlocks() | Flush():
+                return REQUEST
             case WriteBlocks(data=data):
                 return REQUEST + memoryview(data.obj).nbytes  # the frame, whatever followed the sectors in it
             case SetConfig(string=string):
                 return REQUEST + len(string)
             case EditMask(directives=listed) | SetReservation(macs=listed):
                 return REQUEST + LISTED * len(listed)
-            case _:
-                return REQUEST
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,8 @@ from aoetui.engine.api import EngineError
 from aoetui.engine.links import LinkFacts, port_refusal
 from aoetui.engine.port_names import interface_of
 from aoetui.engine.protocol.facts import PortFacts
-from aoetui.engine.protocol.wire import HeaderFlag, longest_frame, sectors_per_frame
+from aoetui.engine.protocol.header import FLAG_RESPONSE
+from aoetui.engine.protocol.wire import longest_frame, sectors_per_frame
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -119,7 +120,7 @@ class Port:
         responses: list[bytes] = []
         for frame in frames:
             if len(frame) > _FLAGS_AT:
-                (responses if frame[_FLAGS_AT] & HeaderFlag.RESPONSE else requests).append(frame)
+                (responses if frame[_FLAGS_AT] & FLAG_RESPONSE else requests).append(frame)
         try:
             if requests:
                 self._handler.requests(self, requests)
