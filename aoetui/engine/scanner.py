@@ -27,11 +27,13 @@ _LONGEST = CONFIG_HEADER + MAX_CONFIG_STRING
 """Bytes of the longest answer to anything the scanner asks; what is behind is data for somebody else."""
 _STEP = 256
 """Answers taken at once: in a flood, timers and whoever looks have their turns too."""
+_TOLD_EVERY = 1.0
+"""Seconds between two calls of `on_changes`: what comes thick and fast is told together."""
 _log = logging.getLogger(__name__)
 
 
 class Scanner:
-    """The scanner's thread. `on_changes` is called in it with what the machine found."""
+    """The scanner's thread. `on_changes` is called in it with what the machine found, at once or a second after the last time."""
 
     def __init__(self, ports: Ports, clock: Clock, on_changes: Callable[[list[Change]], None]) -> None:
         self._ports = ports
@@ -42,6 +44,7 @@ class Scanner:
         self._wake = threading.Event()
         self._inbox: deque[tuple[str, bytes]] = deque(maxlen=_INBOX_LIMIT)
         self._interfaces: frozenset[str] = frozenset()
+        self._untold_until = float("-inf")
         self._stopping = False
         self._thread = threading.Thread(target=self._run, name="scanner", daemon=True)
 
@@ -114,13 +117,24 @@ class Scanner:
             due = self._machine.timer()
             if due is not None and due <= now:
                 self._machine.handle_timer(now)
-            outgoing, changes, due = self._machine.outgoing(), self._machine.changes(), self._machine.timer()
+            outgoing, due = self._machine.outgoing(), self._machine.timer()
         self._send(outgoing)
-        if changes:
-            self._on_changes(changes)
+        due = min((time for time in (due, self._tell(now)) if time is not None), default=None)
         if self._inbox:
             return 0.0
         return None if due is None else max(0.0, due - self._clock.monotonic())
+
+    def _tell(self, now: float) -> float | None:
+        """Hand over what changed, unless that was done within the last second. Returns when to come again."""
+        if now < self._untold_until:
+            return self._untold_until
+        with self._lock:
+            changes = self._machine.changes()
+        if not changes:
+            return None
+        self._untold_until = now + _TOLD_EVERY
+        self._on_changes(changes)
+        return self._untold_until
 
     def _send(self, outgoing: list[tuple[str, bytes]]) -> None:
         by_interface: dict[str, list[bytes]] = {}

@@ -74,7 +74,7 @@ class Event:
     time: datetime
     severity: Severity
     subject: str
-    """What it is about: `e9.1`, `eth1`, or `engine`."""
+    """What it is about: `e9.1`, `eth1`, `SAN`, or `engine`."""
     text: str
     """One plain sentence. May hold names from the wire or the disk: show it only as plain text."""
 
