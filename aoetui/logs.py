@@ -1,13 +1,18 @@
-"""Where the program's log goes: the journal under systemd, a rotating file otherwise, and never the terminal."""
+"""Where the program's log goes: the journal under systemd, a rotating file otherwise, and never the terminal.
+
+Lines are written by a thread of their own: a disk or journal that hangs must not hold up whoever has something to say.
+"""
 
 from __future__ import annotations
 
+import atexit
 import logging
 import os
 import sys
 import threading
 from contextlib import suppress
-from logging.handlers import WatchedFileHandler
+from logging.handlers import QueueHandler, QueueListener, WatchedFileHandler
+from queue import Full, Queue
 from typing import TYPE_CHECKING, TextIO
 
 if TYPE_CHECKING:
@@ -17,6 +22,11 @@ MAX_BYTES = 1 << 20
 """A log file that has grown to this is set aside before the next line."""
 KEPT = 3
 """Older files that are kept, as `aoetui.log.1` (the newest) to `aoetui.log.3`."""
+
+MAX_WAITING = 4096
+"""Lines that wait to be written. What does not fit is dropped, and counted in one line once there is room."""
+FINISH_SECONDS = 0.5
+"""What the end waits for lines that are not written yet."""
 
 _FORMAT = "%(asctime)s %(process)d %(levelname)s %(name)s: %(message)s"
 _JOURNAL_FORMAT = "%(name)s: %(message)s"
@@ -66,6 +76,60 @@ class JournalLines(logging.StreamHandler[TextIO]):
         return "\n".join(f"<{priority}>{line}" for line in super().format(record).splitlines())
 
 
+class _Writer(QueueListener):
+    """The thread that writes."""
+
+    def __init__(self, waiting: Queue[logging.LogRecord], lines: LogLines, handler: logging.Handler) -> None:
+        super().__init__(waiting, handler)
+        self._lines = lines
+        self._told = 0
+
+    def handle(self, record: logging.LogRecord) -> None:
+        """Write it, and once nothing waits any more, how many were dropped."""
+        super().handle(record)
+        dropped = self._lines.dropped - self._told
+        if dropped and not self._lines.waiting:
+            self._told += dropped
+            text = f"{dropped} lines are missing here: the log was not written as fast as they came"
+            super().handle(log.makeRecord(log.name, logging.WARNING, __file__, 0, text, (), None))
+
+
+class LogLines(QueueHandler):
+    """Takes records in any thread without waiting, and has `handler` write them in its own."""
+
+    def __init__(self, handler: logging.Handler, *, max_waiting: int = MAX_WAITING) -> None:
+        self._waiting: Queue[logging.LogRecord] = Queue(max_waiting)
+        super().__init__(self._waiting)
+        self.dropped = 0
+        """Records that did not fit."""
+        self.handler = handler
+        self._writer = _Writer(self._waiting, self, handler)
+        self._writer.start()
+
+    @property
+    def waiting(self) -> int:
+        """Records that nobody has begun to write."""
+        return self._waiting.qsize()
+
+    def enqueue(self, record: logging.LogRecord) -> None:
+        """Hand one record over, or count it as dropped."""
+        try:
+            self._waiting.put_nowait(record)
+        except Full:
+            self.dropped += 1  # under the handler's lock
+
+    def flush_within(self, seconds: float) -> bool:
+        """Wait until all that was handed over is written. False if that took longer."""
+        with self._waiting.all_tasks_done:
+            return self._waiting.all_tasks_done.wait_for(lambda: not self._waiting.unfinished_tasks, seconds)
+
+    def end_within(self, seconds: float) -> None:
+        """Write what waits, and end the thread. One that hangs is left to its disk."""
+        if self.flush_within(seconds):
+            self._writer.stop()
+            self.handler.close()
+
+
 def under_journal(stream: TextIO) -> bool:
     """Whether the stream is the journal's own socket: JOURNAL_STREAM holds its device and inode (systemd.exec(5))."""
     named = os.environ.get("JOURNAL_STREAM", "")
@@ -87,14 +151,26 @@ def start(path: Path, stderr: TextIO | None = None) -> None:
         handler = SharedLogFile(path)
         handler.setFormatter(logging.Formatter(_FORMAT))
     logging.raiseExceptions = False  # a line that cannot be written must not draw over the console
-    root = logging.getLogger()
-    for old in [each for each in root.handlers if isinstance(each, SharedLogFile | JournalLines)]:
-        root.removeHandler(old)
-        old.close()
-    root.addHandler(handler)
+    finish()
+    logging.getLogger().addHandler(LogLines(handler))
     log.setLevel(logging.INFO)
     logging.captureWarnings(capture=True)
     threading.excepthook = _log_thread_exception
+    atexit.unregister(logging.shutdown)  # it would wait without end for a handler whose disk hangs
+    atexit.unregister(finish)
+    atexit.register(finish)
+
+
+def finish() -> None:
+    """Write what waits, for FINISH_SECONDS at most; the log takes nothing more. Not for a signal handler, as it takes locks."""
+    lines = _lines()
+    if lines is not None:
+        logging.getLogger().removeHandler(lines)
+        lines.end_within(FINISH_SECONDS)
+
+
+def _lines() -> LogLines | None:
+    return next((each for each in logging.getLogger().handlers if isinstance(each, LogLines)), None)
 
 
 def _log_thread_exception(failure: threading.ExceptHookArgs) -> None:
@@ -106,8 +182,10 @@ def _log_thread_exception(failure: threading.ExceptHookArgs) -> None:
 
 def describe(path: Path) -> str:
     """Where a reader finds the log, for the end of a sentence."""
-    if any(isinstance(each, JournalLines) for each in logging.getLogger().handlers):
+    lines = _lines()
+    written = lines is not None and lines.flush_within(FINISH_SECONDS)
+    if written and lines is not None and isinstance(lines.handler, JournalLines):
         return "the journal has the details"
-    if path.exists():
+    if written and path.exists():
         return f"the details are in {path}"
     return f"no log could be written to {path}"

@@ -15,6 +15,8 @@ from contextlib import suppress
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Self
 
+from aoetui import logs
+
 if TYPE_CHECKING:
     from collections.abc import Callable
     from types import FrameType, TracebackType
@@ -25,7 +27,7 @@ SIGNALS = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
 ENGINE_SECONDS = 2.0
 """What the engine gets to answer, flush and close."""
 TOTAL_SECONDS = 2.5
-"""After this the process ends without the console's help, engine and console together."""
+"""After this, and what the log may take, the process ends without the console's help, engine and console together."""
 LOOK_SECONDS = 1.0
 """Between two looks at whether the terminal is still there."""
 
@@ -92,6 +94,7 @@ class OrderlyStop:
         self._leave()
         engine.join(TOTAL_SECONDS)
         if engine.is_alive() or not self._left.wait(max(0.0, deadline - time.monotonic())):
+            logs.finish()
             self._end_now(0 if self.in_time else 1)
 
     def _stop(self) -> None:

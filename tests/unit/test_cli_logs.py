@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from aoetui.logs import KEPT, JournalLines, SharedLogFile, under_journal
+from aoetui.logs import KEPT, JournalLines, LogLines, SharedLogFile, under_journal
+from tests.support.waiting import DEADLINE, wait_until
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -92,3 +93,50 @@ def test_an_exception_in_a_thread_reaches_the_log_and_not_the_terminal(tmp_path:
     assert (ended.stdout, ended.stderr) == ("", "")
     assert "disk ended with an exception" in path.read_text()
     assert "ZeroDivisionError" in path.read_text()
+
+
+@pytest.fixture
+def hung(tmp_path: Path) -> Path:
+    """A file that nobody can open for writing until somebody reads it, as on a disk that hangs."""
+    path = tmp_path / "aoetui.log"
+    os.mkfifo(path)
+    return path
+
+
+def test_a_log_that_hangs_holds_up_nobody_and_what_did_not_fit_is_counted(hung: Path) -> None:
+    lines = LogLines(SharedLogFile(hung), max_waiting=2)
+    lines.handle(record("first"))
+    wait_until(lambda: not lines.waiting, "the first is at the disk")
+    for number in range(10):
+        lines.handle(record(str(number)))
+    assert not lines.flush_within(0)
+    with hung.open() as disk:
+        assert lines.flush_within(DEADLINE)
+        lines.handle(record("last"))
+        lines.end_within(DEADLINE)
+        said = disk.read().splitlines()
+    assert said == ["first", "0", "1", "8 lines are missing here: the log was not written as fast as they came", "last"]
+
+
+def test_an_end_waits_for_its_last_lines_but_not_for_a_disk_that_hangs(tmp_path: Path, hung: Path) -> None:
+    script = (
+        "import sys, pathlib; from aoetui import logs; logs.start(pathlib.Path(sys.argv[1]));"
+        "[logs.log.info('line %d', number) for number in range(1000)]; print(logs.describe(pathlib.Path(sys.argv[1])))"
+    )
+    for path, told in ((tmp_path / "good.log", "the details are in"), (hung, "no log could be written to")):
+        words = [sys.executable, "-c", script, str(path)]
+        ended = subprocess.run(words, capture_output=True, text=True, check=True, timeout=DEADLINE)
+        assert (ended.stdout, ended.stderr) == (f"{told} {path}\n", "")
+    assert (tmp_path / "good.log").read_text().splitlines()[-1].endswith("line 999")
+
+
+def test_a_journal_that_hangs_holds_up_neither_a_line_nor_the_end() -> None:
+    script = (
+        "import os, sys, pathlib; from aoetui import logs; facts = os.fstat(2);"
+        "os.environ['JOURNAL_STREAM'] = f'{facts.st_dev}:{facts.st_ino}'; logs.start(pathlib.Path('/'));"
+        "[logs.log.info('%s', 'x' * 4096) for number in range(1000)]"
+    )
+    ours, journal = socket.socketpair()
+    with ours, journal:
+        subprocess.run([sys.executable, "-c", script], stderr=journal.fileno(), check=True, timeout=DEADLINE)
+        assert ours.recv(14) == b"<6>aoetui: xxx"

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
 import textwrap
 import threading
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 DEADLINE = 60.0
 BODY = """
@@ -26,6 +31,21 @@ BODY = """
         print("ready", flush=True)
         {wait}
     print("reason", stop.reason, stop.in_time, flush=True)
+"""
+
+LOGGED = """
+    import logging, pathlib, threading, time
+    from aoetui import logs
+
+    def tell():
+        while any(isinstance(each, logs.LogLines) for each in logging.getLogger().handlers):
+            time.sleep(0.01)
+        print("finishing", flush=True)
+
+    logs.FINISH_SECONDS = {seconds}
+    logs.start(pathlib.Path({path!r}))
+    logs.log.info("the last words")
+    threading.Thread(target=tell, daemon=True).start()
 """
 
 
@@ -79,6 +99,22 @@ def test_an_engine_that_breaks_while_stopping_does_not_keep_the_process() -> Non
     process.send_signal(signal.SIGTERM)
     assert "stopping the engine after SIGTERM" in rest(process)
     assert process.returncode == 1
+
+
+def test_what_was_logged_is_written_before_the_process_ends_without_the_console(tmp_path: Path) -> None:
+    path = tmp_path / "aoetui.log"
+    os.mkfifo(path)  # nothing can be written before the test reads
+    script = f"{textwrap.dedent(LOGGED)}{textwrap.dedent(BODY)}"
+    script = script.format(answer="return True", leave="lambda: None", wait="never.wait()", path=str(path), seconds=DEADLINE)
+    process = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True)
+    expect(process, "ready")
+    process.send_signal(signal.SIGTERM)
+    expect(process, "stopping")
+    expect(process, "finishing")
+    with path.open() as disk:
+        assert "the last words" in disk.read()
+    assert rest(process) == ""
+    assert process.returncode == 0
 
 
 def test_a_second_signal_ends_at_once() -> None:
