@@ -18,12 +18,12 @@ from aoetui.engine.api import ExitCode, UsageError
 from aoetui.engine.protocol.wire import DEFAULT_BUFFER_COUNT, SECTOR
 from aoetui.engine.snapshot import Severity
 from aoetui.engine.spec import Durability, ExportSpec
-from aoetui.shutdown import OrderlyStop
+from aoetui.shutdown import ENGINE_SECONDS, OrderlyStop
 from aoetui.widgets.plain import printable
 
 if TYPE_CHECKING:
     from aoetui.engine.api import Engine
-    from aoetui.engine.snapshot import ExportSnapshot
+    from aoetui.engine.snapshot import Event, ExportSnapshot
 
 _LOOK_SECONDS = 0.5
 _WITH_VALUE = frozenset({"-b", "-m", "-o", "-l", "--vlan", "--state"})
@@ -100,18 +100,31 @@ def export(
 def serve(spec: ExportSpec, *, force: bool, state: Path | None) -> int:
     """Serve until a signal; print vblade's line, then where it is served, then whatever goes wrong."""
     engine = running.export_engine(spec, state)
-    ended = threading.Event()
+    ended, seen = threading.Event(), 0
     with OrderlyStop(engine.stop, leave=ended.set) as stop:
         try:
             engine.start()
             _announce(engine.serve(spec, force=force))
-            _follow(engine, ended)
+            seen = _follow(engine, ended)
         finally:
             engine.stop()
+    alarms = [event.text for event in _tell(engine, seen) if event.severity is Severity.ALARM]
     if not stop.in_time:
-        complain(f"{spec.address} did not end in order: its disk is slow or failing, and the last writes may be lost")
+        complain(_unfinished(engine.snapshot().exports[0], alarms))
         return ExitCode.NO
     return ExitCode.DONE
+
+
+def _unfinished(export: ExportSnapshot, alarms: list[str]) -> str:
+    """Why the end was not in order: a disk that failed has been told of; else it was the time that ran out."""
+    address, of_ports = export.spec.address, {"", *(port.problem for port in export.ports)}
+    for text in (export.problem, *alarms):
+        if text not in of_ports:
+            return f"{address} did not end in order: {text}"
+    return (
+        f"{address} did not end within {ENGINE_SECONDS:g} seconds: its disk did not finish in time."
+        " What was answered has reached it, or the page cache; nothing that was left unanswered counts"
+    )
 
 
 def _announce(export: ExportSnapshot) -> None:
@@ -131,14 +144,20 @@ def _promise(spec: ExportSpec) -> str:
     return ", cached: a power cut here can lose answered writes (-s prevents it)"
 
 
-def _follow(engine: Engine, ended: threading.Event) -> None:
-    """Print new warnings and alarms until the end is asked for; not into the journal, which has all events by the log."""
-    seen, told = 0, not logs.under_journal(sys.stderr)
+def _follow(engine: Engine, ended: threading.Event) -> int:
+    """Print new warnings and alarms until the end is asked for; returns the last event's number."""
+    seen = 0
     while True:
         last = ended.wait(_LOOK_SECONDS)
-        for event in engine.events(seen):
-            seen = event.number
-            if told and event.severity is not Severity.INFO:
-                complain(f"{event.subject}: {event.text}")
+        seen = max((event.number for event in _tell(engine, seen)), default=seen)
         if last:
-            return
+            return seen
+
+
+def _tell(engine: Engine, seen: int) -> list[Event]:
+    """The events after number `seen`, the warnings and alarms printed; not into the journal, which has all of them by the log."""
+    fresh = list(engine.events(seen))
+    for event in fresh:
+        if event.severity is not Severity.INFO and not logs.under_journal(sys.stderr):
+            complain(f"{event.subject}: {event.text}")
+    return fresh

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import shutil
+import subprocess
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -15,6 +18,7 @@ from tests.support.netns import veth_pair as make_veth_pair
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from aoetui.engine.local import LocalEngine
     from tests.support.netns import VethPair
@@ -68,3 +72,23 @@ def jumbo_cable(private_network: None) -> Iterator[Cable]:  # noqa: ARG001  # it
     """Wires on a cable of MTU 9000."""
     with make_veth_pair(mtu=9000) as pair, _wires(pair) as cable:
         yield cable
+
+
+@pytest.fixture
+def freezer(tmp_path: Path) -> Iterator[Path]:
+    """A file system that can be frozen: whoever writes to it then waits."""
+    image, folder = tmp_path / "image", tmp_path / "mounted"
+    if os.geteuid() or not all(map(shutil.which, ("mkfs.ext4", "mount", "fsfreeze"))):
+        pytest.skip("a disk that hangs needs root, mkfs.ext4, mount and fsfreeze")
+    with image.open("wb") as file:
+        file.truncate(32 << 20)
+    subprocess.run(["mkfs.ext4", "-q", image], check=True)
+    folder.mkdir()
+    mounted = subprocess.run(["mount", "-o", "loop", image, folder], check=False, capture_output=True, text=True)
+    if mounted.returncode:
+        pytest.skip(f"nothing can be mounted here: {mounted.stderr.strip()}")
+    try:
+        yield folder
+    finally:
+        subprocess.run(["fsfreeze", "-u", folder], check=False, capture_output=True)
+        subprocess.run(["umount", folder], check=True)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import signal
+import subprocess
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -9,14 +12,13 @@ import pytest
 from aoetui.engine.api import ExitCode
 from aoetui.engine.protocol.address import Address, Mac
 from aoetui.engine.protocol.frames import ConfigArgument, MaskArgument
-from aoetui.engine.protocol.wire import SECTOR, ConfigOp
+from aoetui.engine.protocol.wire import SECTOR, AtaOp, ConfigOp
 from tests.support.initiator import initiator
 from tests.support.program import Program, run
+from tests.support.waiting import wait_until
 from tests.support.writer import Writer
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from tests.support.netns import VethPair
 
 SECTORS = 20480
@@ -73,6 +75,31 @@ def test_a_link_that_goes_is_one_line_and_not_the_end(veth_pair: VethPair, tmp_p
         program.says("aoetui: ")
         assert program.process.poll() is None
         assert "Traceback" not in program.stderr
+
+
+def test_an_end_that_its_disk_holds_up_says_that_and_no_more(veth_pair: VethPair, tmp_path: Path, freezer: Path) -> None:
+    path = freezer / "disk.img"
+    path.write_bytes(bytes(SECTORS * SECTOR // 16))
+    with Program(veth_pair.near, tmp_path, "export", "9", "1", "near0", str(path)) as program:
+        program.says("serving on")
+        with initiator(veth_pair.far, "far0") as ini:
+            ini.find()
+            subprocess.run(["fsfreeze", "-f", freezer], check=True)
+            try:
+                ini.wire.send([ini.request(AtaOp.WRITE_EXT, 0, 1, b"\xa5" * SECTOR, 77)])
+                wait_until(lambda: a_thread_waits_for_the_disk(program.process.pid), "the write has reached the disk")
+                program.process.send_signal(signal.SIGTERM)
+                program.says("e9.1 did not end within 2 seconds: its disk did not finish in time")
+                assert "lost" not in program.stderr
+            finally:
+                subprocess.run(["fsfreeze", "-u", freezer], check=True)
+        assert program.ends() == ExitCode.NO
+
+
+def a_thread_waits_for_the_disk(process: int) -> bool:
+    """Whether one sleeps in the kernel and cannot be woken (proc(5): state D)."""
+    states = [task.read_text().rpartition(")")[2].split()[0] for task in Path(f"/proc/{process}/task").glob("*/stat")]
+    return "D" in states
 
 
 def test_an_address_that_is_served_already_is_refused(veth_pair: VethPair, tmp_path: Path, disk: Path) -> None:

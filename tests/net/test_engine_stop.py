@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 import subprocess
 import threading
 from typing import TYPE_CHECKING
@@ -24,7 +22,6 @@ from tests.support.waiting import wait_until
 from tests.support.writer import Writer
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from tests.support.netns import VethPair
@@ -119,26 +116,6 @@ def test_no_thread_is_left(veth_pair: VethPair, tmp_path: Path) -> None:
         add(engine, spec(disk(tmp_path)))
         engine.submit(InspectBacking(tmp_path)).result(PATIENCE)
     wait_until(lambda: set(threading.enumerate()) <= before, "every thread ended")
-
-
-@pytest.fixture
-def freezer(tmp_path: Path) -> Iterator[Path]:
-    """A file system that can be frozen: whoever writes to it then waits."""
-    image, folder = tmp_path / "image", tmp_path / "mounted"
-    if os.geteuid() or not all(map(shutil.which, ("mkfs.ext4", "mount", "fsfreeze"))):
-        pytest.skip("a disk that hangs needs root, mkfs.ext4, mount and fsfreeze")
-    with image.open("wb") as file:
-        file.truncate(32 << 20)
-    subprocess.run(["mkfs.ext4", "-q", image], check=True)
-    folder.mkdir()
-    mounted = subprocess.run(["mount", "-o", "loop", image, folder], check=False, capture_output=True, text=True)
-    if mounted.returncode:
-        pytest.skip(f"nothing can be mounted here: {mounted.stderr.strip()}")
-    try:
-        yield folder
-    finally:
-        subprocess.run(["fsfreeze", "-u", folder], check=False, capture_output=True)
-        subprocess.run(["umount", folder], check=True)
 
 
 def test_a_disk_that_hangs_holds_up_neither_the_end_nor_another_disk(veth_pair: VethPair, tmp_path: Path, freezer: Path) -> None:
