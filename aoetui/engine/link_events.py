@@ -6,6 +6,7 @@ import threading
 from enum import Enum
 from typing import TYPE_CHECKING
 
+from aoetui.engine.link_notes import MIN_MTU
 from aoetui.engine.port_names import interface_of
 from aoetui.engine.protocol.wire import sectors_per_frame
 from aoetui.engine.snapshot import Severity
@@ -187,15 +188,17 @@ def _turned(name: str, old: _State, new: _State) -> _Happening:
 def _resized(old: LinkFacts, new: LinkFacts, users: Callable[[str], Collection[Mac]]) -> _Happening:
     went = f"{new.name}'s MTU went from {old.mtu} to {new.mtu}"
     before, now = sectors_per_frame(old.mtu), sectors_per_frame(new.mtu)
+    at_work = ", ".join(str(mac) for mac in (users(new.name) if now < before else ()))
+    if new.mtu < MIN_MTU:
+        stops = f"{went}, at which a frame carries no sector: AoE stops here until it is raised, to 1500 or at least {MIN_MTU}"
+        return Severity.WARNING, f"{stops}. At work here: {at_work}" if at_work else stops
     sectors = f"{now} {'sector' if now == 1 else 'sectors'} a frame"
     if before == now:
         return Severity.INFO, f"{went}: AoE carries {sectors} as before"
     text = f"{went}: initiators use {sectors} from their next question on"
-    at_work = users(new.name) if now < before else ()
     if not at_work:
         return Severity.INFO, text
-    macs = ", ".join(str(mac) for mac in at_work)
     return (
         Severity.WARNING,
-        f"{text}. At work here: {macs}; what they had asked for in larger frames fails, so see that they go on",
+        f"{text}. At work here: {at_work}; what they had asked for in larger frames fails, so see that they go on",
     )

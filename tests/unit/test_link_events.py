@@ -18,6 +18,7 @@ INITIATOR = Mac.parse("02:00:00:00:00:99")
 UP = LinkFacts(name="eth1", index=2, kind="ethernet", mac=MAC, mtu=9000, admin_up=True, carrier=True)
 DOWN = replace(UP, admin_up=False, carrier=False)
 NO_CARRIER = replace(UP, carrier=False)
+NO_SECTOR = "at which a frame carries no sector: AoE stops here until it is raised, to 1500 or at least 548"
 NEXT_PATH = "initiators learn it as one more path from our advertisement"
 
 
@@ -63,6 +64,24 @@ class Watched:
             replace(UP, mtu=576),
             Severity.INFO,
             "eth1's MTU went from 1500 to 576: initiators use 1 sector a frame from their next question on",
+        ),
+        (
+            UP,
+            replace(UP, mtu=547),
+            Severity.WARNING,
+            f"eth1's MTU went from 9000 to 547, {NO_SECTOR}",
+        ),
+        (
+            replace(UP, mtu=547),
+            replace(UP, mtu=100),
+            Severity.WARNING,
+            f"eth1's MTU went from 547 to 100, {NO_SECTOR}",
+        ),
+        (
+            replace(UP, mtu=500),
+            replace(UP, mtu=548),
+            Severity.INFO,
+            "eth1's MTU went from 500 to 548: initiators use 1 sector a frame from their next question on",
         ),
         (UP, replace(UP, mtu=9001), Severity.INFO, "eth1's MTU went from 9000 to 9001: AoE carries 17 sectors a frame as before"),
         (UP, replace(UP, index=7), Severity.INFO, "eth1 was made again with the same MAC"),
@@ -153,6 +172,12 @@ def test_an_mtu_that_is_cut_under_initiators_is_warned_of() -> None:
     ((severity, text),) = watched.see(UP)
     assert severity is Severity.INFO, "nothing is lost where frames grow"
     assert str(INITIATOR) not in text
+
+
+def test_an_mtu_that_stops_aoe_names_who_is_at_work() -> None:
+    ((severity, text),) = Watched(UP, at_work=(INITIATOR,)).see(replace(UP, mtu=500))
+    assert severity is Severity.WARNING
+    assert text.endswith(f"until it is raised, to 1500 or at least 548. At work here: {INITIATOR}")
 
 
 @pytest.mark.parametrize("first", ["the socket", "the link"])
