@@ -25,6 +25,9 @@ __all__ = ["BACKUPS", "Config", "ConfigError", "ConfigFile"]
 BACKUPS = 3
 """Older versions that are kept beside the file: config.toml.1 (the newest) to config.toml.3."""
 
+_MARK = "\ufeff"
+"""The byte order mark that some editors put first. It says nothing in UTF-8, and tomllib refuses it; edits leave it there."""
+
 
 class ConfigFile:
     """The config at `path`; with None there is none: it is empty, and edits are kept nowhere.
@@ -40,7 +43,7 @@ class ConfigFile:
         """What the file says; an empty Config if there is no file."""
         if self.path is None:
             return Config(None, ())
-        return read_config(_read(self.path), self.path)
+        return read_config(_read(self.path).removeprefix(_MARK), self.path)
 
     def put_export(self, spec: ExportSpec) -> None:
         """Add `spec`, or change the export of its address. Keys that have their default are not added."""
@@ -81,14 +84,15 @@ class ConfigFile:
             real = self.path.resolve()
             make_folder(real.parent)
             with _locked(real.parent):
-                old = _read(self.path)
+                whole = _read(self.path)
+                old = whole.removeprefix(_MARK)
                 new = change(old, read_config(old, self.path))
                 if new == old:
                     return
                 _judge(new, self.path)
                 remove_leftovers(real)
-                _back_up(real, old)
-                replace_file(real, new.encode())
+                _back_up(real, whole)
+                replace_file(real, (whole.removesuffix(old) + new).encode())
 
 
 def _judge(text: str, path: Path) -> None:

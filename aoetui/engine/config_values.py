@@ -12,6 +12,11 @@ from aoetui.engine.state import MAX_SERIAL
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+_MAX_NAME = 15
+"""Bytes of an interface's name: IFNAMSIZ (linux/if.h) is 16 with the NUL at its end."""
+_GLOB = frozenset("*?[")
+"""What makes a name a pattern, which may be longer."""
+
 
 class BadValueError(ValueError):
     """A value that its key does not take; the text continues a sentence that begins with the key."""
@@ -19,7 +24,9 @@ class BadValueError(ValueError):
 
 def _integer(value: object) -> int:
     if not isinstance(value, int) or isinstance(value, bool):
-        raise BadValueError(f"must be a whole number, not {_shown(value)}: write it as 1")
+        quoted = isinstance(value, str) and value.isascii() and value.isdecimal()
+        remedy = f"without quotes, as {int(str(value))}" if quoted else "in digits alone"
+        raise BadValueError(f"must be a whole number, not {_shown(value)}: write it {remedy}")
     return value
 
 
@@ -40,7 +47,9 @@ def _text(value: object) -> str:
 def _path(value: object) -> Path:
     if not isinstance(value, str) or not value:
         raise BadValueError(f'must be a path, not {_shown(value)}: write it in quotes, as "/srv/web01.img"')
-    if not value.startswith("/") or "\0" in value:
+    if "\0" in value:
+        raise BadValueError("holds a NUL, which no path can: remove it")
+    if not value.startswith("/"):
         raise BadValueError(f'must be absolute, not {_shown(value)}: write it from the root, as "/srv/web01.img"')
     return Path(value)
 
@@ -52,7 +61,18 @@ def names(value: object) -> tuple[str, ...]:
     for name in value:
         if not name or not name.isprintable() or any(letter.isspace() or letter == "/" for letter in name):
             raise BadValueError(f'holds {_shown(name)}, which no interface is called: write a name or a pattern, as "eth1"')
+        if len(name.encode()) > _MAX_NAME and _GLOB.isdisjoint(name):
+            raise BadValueError(
+                f"holds {_shown(name)}, but Linux names have at most {_MAX_NAME} bytes: look it up with `ip -br link`"
+            )
     return tuple(value)
+
+
+def _names_of_export(value: object) -> tuple[str, ...]:
+    found = names(value)
+    if not found:
+        raise BadValueError('names none: name at least one, as ["eth1"]')
+    return found
 
 
 def access_list(value: object) -> tuple[str, ...]:
@@ -91,7 +111,7 @@ READERS: dict[str, Callable[[object], object]] = {
     "shelf": _integer,
     "slot": _integer,
     "path": _path,
-    "interfaces": names,
+    "interfaces": _names_of_export,
     "vlan": _integer,
     "read_only": _boolean,
     "durability": _durability,

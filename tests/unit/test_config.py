@@ -71,7 +71,9 @@ def spec(slot: int = 1, path: str = "/srv/web01.img", **others: object) -> Expor
     return ExportSpec(**values)  # type: ignore[arg-type] # each test names its own
 
 
-NAMES = st.text(st.characters(categories=["L", "N", "P", "S"], exclude_characters="/"), min_size=1, max_size=15)
+NAMES = st.text(st.characters(categories=["L", "N", "P", "S"], exclude_characters="/"), min_size=1, max_size=15).map(
+    lambda text: text.encode()[:15].decode(errors="ignore")
+)
 LABELS = st.text(st.characters(exclude_categories=["C", "Z"]) | st.just(" "), max_size=30).filter(str.isprintable)
 MACS = st.binary(min_size=6, max_size=6).map(lambda raw: Mac(bytes([raw[0] & 0xFE | 2]) + raw[1:]))
 WORDS = st.lists(MACS.map(str), max_size=3).map(tuple)
@@ -261,6 +263,8 @@ def test_no_file_is_an_empty_config_and_none_keeps_nothing(file: ConfigFile) -> 
         ("[engine]\n\ninterface = []", 3, "did you mean interfaces"),
         ("[engine]\ninterfaces = 'eth1'", 2, r"interfaces must be a list of names, not 'eth1': write \[\"eth1\"\]"),
         ("[engine]\ninterfaces = ['a b']", 2, "no interface is called"),
+        ("[engine]\ninterfaces = ['enp0s31f6np0.1000']", 2, "'enp0s31f6np0.1000', but Linux names have at most 15 bytes: look"),
+        ("[engine]\ninterfaces = ['äöüäöüäö']", 2, "at most 15 bytes"),
         ("engine = {}", 1, r"write \[engine\]"),
         ("\nexport = [{shelf = 1}]", 2, r"under a line \[\[export\]\]"),
         ("[export]\nshelf = 1", 1, r"under a line \[\[export\]\]"),
@@ -292,7 +296,13 @@ def test_no_file_is_an_empty_config_and_none_keeps_nothing(file: ConfigFile) -> 
         (ONE.replace("shelf = 1", "shelf = 65535"), 2, "shelf 65535 is out of range"),
         (ONE.replace("slot = 1", "slot = 255"), 3, "slot 255 is out of range"),
         (ONE.replace('"/a"', '"a"'), 4, "path must be absolute"),
-        (ONE.replace('["e"]', "[]"), 1, "at least one interface"),
+        (ONE + "offset = '0'", 6, "offset must be a whole number, not '0': write it without quotes, as 0"),
+        (ONE + "buffer_count = '16'", 6, "buffer_count must be a whole number, not '16': write it without quotes, as 16"),
+        (ONE + "offset = 'x'", 6, "offset must be a whole number, not 'x': write it in digits alone"),
+        (ONE.replace('"/a"', '"/a\\u0000b"'), 4, "path holds a NUL, which no path can: remove it"),
+        (ONE.replace('"/a"', '"a\\u0000"'), 4, "path holds a NUL, which no path can: remove it"),
+        (ONE.replace('["e"]', "[]"), 5, "interfaces names none: name at least one, as ..eth1.."),
+        (ONE.replace('["e"]', "['0123456789abcdef']"), 5, "'0123456789abcdef', but Linux names have at most 15 bytes"),
         (ONE + "\n" + ONE.replace('"/a"', '"/b"'), 7, "e1.1 is at line 1 already"),
         (
             ONE + "\n" + ONE.replace("slot = 1", "slot = 2"),
@@ -315,6 +325,23 @@ def test_text_that_is_not_utf_8_is_named_with_its_line(file: ConfigFile) -> None
     path_of(file).write_bytes(b"# one\n# \xff\n")
     with pytest.raises(ConfigError, match=r"config\.toml:2: this is not UTF-8"):
         file.load()
+
+
+def test_a_byte_order_mark_is_passed_over_and_stays(file: ConfigFile) -> None:
+    mark = b"\xef\xbb\xbf"
+    path_of(file).write_bytes(mark + ONE.encode())
+    file.set_enabled(Address(1, 1), False)
+    assert path_of(file).read_bytes() == mark + ONE.encode() + b"enabled = false\n"
+    assert path_of(file).with_name("config.toml.1").read_bytes() == mark + ONE.encode()
+    file.remove_export(Address(1, 1))
+    assert path_of(file).read_bytes() == mark
+    file.set_interfaces(["eth1"])
+    assert file.load() == Config(("eth1",), ())
+
+
+def test_a_pattern_may_be_longer_than_a_name(file: ConfigFile) -> None:
+    write(file, "[engine]\ninterfaces = ['en[opqrstuvwx][0123]*', 'fifteen-letters']")
+    assert file.load().interfaces == ("en[opqrstuvwx][0123]*", "fifteen-letters")
 
 
 @pytest.mark.parametrize("others", [{"read_only": True}, {"offset": 8}, {"enabled": False}])
