@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from itertools import groupby
 from typing import TYPE_CHECKING, ClassVar
 
@@ -78,7 +79,8 @@ class SanScreen(ConsoleScreen):
         self._reverse = False
         self._devices: dict[str, DeviceSnapshot] = {}
         self._ours: dict[Address, Served] = {}
-        self._made: dict[Address, tuple[tuple[object, ...], Row]] = {}
+        self._made: dict[Address | int, tuple[tuple[object, ...], Row]] = {}
+        """Each row, and what it shows: of a device by its address, of a shelf by its number."""
 
     def body(self) -> ComposeResult:
         """List, detail, and what stands there instead when there is nothing to list."""
@@ -97,7 +99,8 @@ class SanScreen(ConsoleScreen):
         """Show the devices that pass the filter, shelf by shelf."""
         self._devices = {str(device.address): device for device in snapshot.devices}
         self._ours = served(snapshot)
-        self._made = {device.address: self._made[device.address] for device in snapshot.devices if device.address in self._made}
+        standing = {key for device in snapshot.devices for key in (device.address, device.address.shelf)}
+        self._made = {key: made for key, made in self._made.items() if key in standing}
         passing = [device for device in snapshot.devices if self._passes(device)]
         self.counted = (len(passing), len(snapshot.devices))
         self.set_class(not snapshot.devices, "-empty")
@@ -189,12 +192,12 @@ class SanScreen(ConsoleScreen):
         for shelf, members in groupby(devices, key=lambda device: device.address.shelf):
             group = sorted(members, key=ORDERS[self._order][1], reverse=self._reverse)
             folded = shelf in self._folded and not self.filter_text
-            yield shelf_row(shelf, group, folded=folded)
+            facts = (len(group), sum(map(is_odd, group)), sum(device.size or 0 for device in group), folded)
+            yield self._kept(shelf, facts, partial(shelf_row, shelf, *facts))
             if not folded:
                 yield from (self._row(device) for device in group)
 
     def _row(self, device: DeviceSnapshot) -> Row:
-        """The row as it was, unless something it shows has changed: with thousands of devices making rows costs most."""
         ours = self._ours.get(device.address)
         facts = (
             device.ours,
@@ -206,9 +209,13 @@ class SanScreen(ConsoleScreen):
             device.config_string,
             ours,
         )
-        kept = self._made.get(device.address)
+        return self._kept(device.address, facts, lambda: device_row(device, ours))
+
+    def _kept(self, key: Address | int, facts: tuple[object, ...], make: Callable[[], Row]) -> Row:
+        """The row as it was, unless something it shows has changed: with thousands of devices making rows costs most."""
+        kept = self._made.get(key)
         if kept is None or kept[0] != facts:
-            kept = self._made[device.address] = (facts, device_row(device, ours))
+            kept = self._made[key] = (facts, make())
         return kept[1]
 
     def _show_detail(self, snapshot: EngineSnapshot) -> None:
@@ -220,17 +227,18 @@ class SanScreen(ConsoleScreen):
         self.query_one("#san-device", Static).update(text)
 
 
-def shelf_row(shelf: int, devices: list[DeviceSnapshot], *, folded: bool) -> Row:
-    """The heading of a shelf: how many devices, and how many of them need a look."""
-    odd = sum(
-        not device.ours and (device.state is not DeviceState.UP or device.sameness is Sameness.DIFFERENT) for device in devices
-    )
-    size = sum(device.size or 0 for device in devices)
+def is_odd(device: DeviceSnapshot) -> bool:
+    """Whether it needs a look."""
+    return not device.ours and (device.state is not DeviceState.UP or device.sameness is Sameness.DIFFERENT)
+
+
+def shelf_row(shelf: int, slots: int, odd: int, size: int, folded: bool) -> Row:
+    """The heading of a shelf: how many devices, how many of them need a look, and their bytes."""
     mark = ">" if folded else "v"
     cells = (
         Text(f"{mark} shelf {shelf}" if shelf < 100 else f"{mark} {shelf}", "bold"),
         Text(figures.size(size), "dim"),
-        Text(figures.many(len(devices), "slot"), "dim"),
+        Text(figures.many(slots, "slot"), "dim"),
         Text(f"{odd} odd" if odd else "", "yellow"),
         Text(""),
         Text(""),

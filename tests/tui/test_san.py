@@ -10,7 +10,7 @@ import pytest
 from aoetui.app import ConsoleApp
 from aoetui.engine.snapshot import Alarm, Severity
 from aoetui.screens.choose_interfaces import ChooseInterfacesDialog
-from aoetui.widgets.table import LiveTable
+from aoetui.widgets.table import LiveTable, Row
 from tests.tui.fake_engine import BUSY, DEVICES, FIRST_RUN, MONOTONIC, NOTHING_ANSWERS, FakeEngine, device, path
 
 SnapCompare = Callable[..., bool]
@@ -197,3 +197,27 @@ def test_san_opened_and_filtered(snap_compare: SnapCompare, key: str) -> None:
 def test_nothing_answers(snap_compare: SnapCompare) -> None:
     """What to do, and why it may be empty."""
     assert snap_compare(console(FakeEngine(NOTHING_ANSWERS, ())), terminal_size=(80, 24))
+
+
+async def test_a_row_is_made_anew_only_if_it_shows_something_else(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever shares the Ethernet can make up thousands of devices, each with a shelf of its own."""
+    shown: list[list[Row]] = []
+    show = LiveTable.show
+
+    def noted(table: LiveTable, rows: list[Row]) -> None:
+        shown.append(rows)
+        show(table, rows)
+
+    monkeypatch.setattr(LiveTable, "show", noted)
+    app = console(FakeEngine())
+    async with app.run_test() as pilot:
+        await pilot.pause()
+        shown.clear()
+        app.refresh_screen()
+        app.snapshot = replace(BUSY, devices=(replace(DEVICES[0], size=1), *DEVICES[1:]))
+        app.refresh_screen()
+        app.refresh_screen()
+    first, changed, again = ({row.key: row for row in rows} for rows in shown)
+    shelf, address = f"shelf {DEVICES[0].address.shelf}", str(DEVICES[0].address)
+    assert {key for key, row in changed.items() if first[key] is not row} == {shelf, address}
+    assert all(again[key] is row for key, row in changed.items())
