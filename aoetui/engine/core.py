@@ -83,7 +83,8 @@ class Core:
 
     def _found(self, changes: list[Change]) -> None:
         shown = {device.address for device in self.devices()}
-        tell((change for change in changes if change.address in shown), self.events)
+        ours = {held.spec.address for held in self.serving.held() if held.admitted}
+        tell((change for change in changes if change.address in shown), self.events, ours)
 
     # ---- in any thread
 

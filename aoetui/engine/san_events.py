@@ -41,7 +41,7 @@ class _Told:
     """What is said of many such changes; of `{count}` of them, at `{who}`."""
 
 
-def tell(changes: Iterable[Change], events: EventLog, ours: Collection[Address] = ()) -> None:
+def tell(changes: Iterable[Change], events: EventLog, ours: Collection[Address]) -> None:
     """Record what changed at once. `ours` are addresses that we serve: what is heard there comes from somebody else.
 
     A path's change is left out where its device changed with it, and a conflict is told as an alarm.

@@ -12,10 +12,12 @@ from aoetui.engine.protocol.header import Header
 from aoetui.engine.protocol.wire import VERSION, Command
 from aoetui.engine.san_events import TOLD_SINGLY
 from aoetui.engine.snapshot import DeviceState
-from tests.support.engines import PATIENCE, engine_in
+from tests.support.engines import PATIENCE, add, disk, engine_in, spec
 from tests.support.waiting import wait_until
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from aoetui.engine.local import LocalEngine
     from tests.net.conftest import Cable
 
@@ -71,3 +73,21 @@ def test_thousands_of_devices_that_come_and_go_are_few_events(cable: Cable) -> N
         wait_until(lambda: silent() == COUNT, "they are silent")
         wait_until(lambda: f"{Address(1, 0)}, e1.1, e1.2 and {COUNT - 3} more are silent" in texts(), "that is told")
         assert len(texts()) <= 2 * TOLD_SINGLY + 3
+
+
+def test_our_export_is_not_told_as_silent_when_another_at_its_address_is(cable: Cable, tmp_path: Path) -> None:
+    now = 1000.0
+    with engine_in(cable.pair.near, clock=Clock(monotonic=lambda: now)) as engine:
+        add(engine, spec(disk(tmp_path), address=Address(1, 0)))
+        engine.submit(ChooseInterfaces((cable.pair.near_link,))).result(PATIENCE)
+        cable.far.send([advertisement(0, cable.near.mac)])
+        wait_until(lambda: bool(engine.snapshot().devices[0].paths), "another answers")
+
+        def texts() -> list[str]:
+            nonlocal now
+            now += 3.0
+            engine.submit(Discover()).result(PATIENCE)
+            return [event.text for event in engine.events(0) if event.subject == "e1.0"]
+
+        wait_until(lambda: "02:ee:00:00:00:00 on near0 answers for it no more" in texts(), "that is told")
+        assert not [text for text in texts() if "silent" in text or text == "answers"]
