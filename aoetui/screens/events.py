@@ -71,6 +71,9 @@ class EventsScreen(ConsoleScreen):
         """Filter and level that the log was written with."""
         self._day: date | None = None
         """Of the last line written."""
+        self._following = True
+        """Whether the log stays at its newest line; while it is on its way there, its position does not tell."""
+        self._on_its_way = False
 
     def body(self) -> ComposeResult:
         """The log, and a line that says what it holds."""
@@ -112,17 +115,28 @@ class EventsScreen(ConsoleScreen):
         return event.severity in LEVELS[self._level][1] and self.matches(event.subject, event.text)
 
     def _write(self, log: RichLog, events: list[Event]) -> None:
-        following = log.is_vertical_scroll_end
+        if not self._on_its_way:
+            self._following = log.is_vertical_scroll_end
+        if events and self._following:
+            self._on_its_way = True
+            self.call_after_refresh(self._arrive)
         width = log.scrollable_content_region.width or self.app.size.width
         for event in events:
             if event.time.astimezone().date() != self._day:
                 self._day = event.time.astimezone().date()
-                log.write(day_line(event), scroll_end=following)
-            log.write(event_line(event, width, self.app.console), scroll_end=following)
+                log.write(day_line(event), scroll_end=self._following)
+            log.write(event_line(event, width, self.app.console), scroll_end=self._following)
+
+    def _arrive(self) -> None:
+        log = self.query_one("#events", RichLog)
+        log.scroll_end(animate=False, immediate=True)
+        self._on_its_way = False
+        self._say_state(log)
 
     def _say_state(self, log: RichLog) -> None:
         shown = self.counted[0] if self.counted else 0
-        where = "following" if log.is_vertical_scroll_end else "not following: f goes to the newest"
+        following = self._on_its_way or log.is_vertical_scroll_end
+        where = "following" if following else "not following: f goes to the newest"
         text = (
             "Nothing has happened yet."
             if not self.console.events

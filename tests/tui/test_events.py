@@ -46,6 +46,23 @@ async def test_new_events_come_last_once() -> None:
         assert "7 of 7; following" in state(app)
 
 
+async def test_it_follows_while_it_is_on_its_way_to_the_newest() -> None:
+    """Shown again before the log has moved: it is not taken for scrolled, and goes on following."""
+    engine = FakeEngine()
+    app = console(engine)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.press("5")
+        await pilot.pause()
+        for number in range(3):
+            for each in range(30):
+                engine.happen(Severity.INFO, "e9.9", f"Event {number} {each}.")
+            app.pull()
+            assert "; following" in state(app)
+        await pilot.pause()
+        assert "; following" in state(app)
+        assert app.screen.query_one("#events", RichLog).is_vertical_scroll_end
+
+
 async def test_it_follows_unless_scrolled() -> None:
     """f goes to the newest."""
     engine = FakeEngine()

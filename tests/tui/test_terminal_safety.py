@@ -157,4 +157,13 @@ def test_the_check_finds_what_it_looks_for() -> None:
 @pytest.mark.parametrize("way", PICTURES)
 def test_picture(snap_compare: Callable[..., bool], way: str, size: tuple[int, int]) -> None:
     """The layout holds, and what was replaced or cut says so."""
-    assert snap_compare(console(), terminal_size=size, press=WAYS[way])
+
+    async def go(pilot: Pilot[None]) -> None:
+        await settled(pilot)
+        for key in WAYS[way]:
+            await pilot.press(key)
+            await pilot.pause()
+        if way not in ASKED_BY_A_WORKER:
+            await settled(pilot)
+
+    assert snap_compare(console(), terminal_size=size, run_before=go)
