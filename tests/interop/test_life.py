@@ -65,7 +65,12 @@ echo "status $status: $(grep -v records /tmp/error)"
 forget
 [ "$(head -c 1048576 "$DEV" | sha256sum)" = "$(head -c 1048576 /tmp/data | sha256sum)" ] && echo "what was written is there"
 echo make room
-dd if=/tmp/data of="$DEV" bs=64k oflag=direct conv=notrunc
+tries=0
+until dd if=/tmp/data of="$DEV" bs=64k oflag=direct conv=notrunc 2>/dev/null; do
+    tries=$((tries + 1))
+    [ $tries -lt 120 ] || exit 1
+    sleep 0.5
+done
 forget
 [ "$(head -c 8388608 "$DEV" | sha256sum)" = "$(sha256sum </tmp/data)" ] && echo "it is all there"
 """
