@@ -28,7 +28,7 @@ README = Path(__file__).parents[2] / "README.md"
 UNIT = "aoe-e9.1"
 STAGE = """
 ip link set eth0 down && ip link set eth0 name eth1 up &&
-mkdir -p /root/.venv/bin /dev/vg0 && ln -s /usr/local/bin/aoetui /root/.venv/bin &&
+mkdir -p /srv/aoetui/.venv/bin /dev/vg0 && ln -s /usr/local/bin/aoetui /srv/aoetui/.venv/bin &&
 dmsetup create vg0-web01 --table "0 $(blockdev --getsz /dev/vdb) linear /dev/vdb 0" && ln -s /dev/mapper/vg0-web01 /dev/vg0/web01
 """
 """What the line names; LVM too makes such a link. The guest's root has no sudo, and needs none."""
@@ -63,7 +63,7 @@ def test_an_export_under_systemd(tap_namespace: Namespace, debian_guest: DebianG
     with ExitStack() as stack:
         running = stack.enter_context(debian_guest.start(namespace=tap_namespace, taps=[TAP], disks=[disk.file], systemd=True))
         running.check(STAGE)
-        running.check(f"cd /root && {readme_line()}")
+        running.check(f"cd /srv/aoetui && {readme_line()}")
         until_journal(running, "serving on eth1, cached")
         running.check(f"systemctl kill --signal=KILL {UNIT}")
         until_journal(running, "serving on eth1, cached", times=2)
