@@ -134,7 +134,7 @@ def _first_file_system(kernel_root: Path) -> Iterator[archive.Entry]:
     if busybox is None:
         raise FileNotFoundError("busybox")
     yield archive.file("init", (cache.HERE / "stage1").read_bytes(), executable=True)
-    yield from (archive.directory(name) for name in ("proc", "sys", "dev", "root", "overlay"))
+    yield from (archive.directory(name) for name in ("proc", "sys", "dev", "disk", "overlay"))
     yield archive.character_device("dev/console", 5, 1)
     yield archive.file("bin/busybox", Path(busybox).read_bytes(), executable=True)
     modules = kernel.modules(kernel_root, EARLY_MODULES)
