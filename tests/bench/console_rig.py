@@ -1,0 +1,111 @@
+"""A host with many exports beside a host that loads one of them: where keys.py and console.py measure."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tests.support import netns
+from tests.support.c_program import compiled_c
+from tests.support.program import environment
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+SHELF = 1
+SLOTS = 100
+"""Exports of a shelf; further ones take the next shelf."""
+SIZE = 64 << 20
+"""Bytes of a backing: sparse, and small enough to stay in memory."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rig:
+    """`host` is to run aoetui with `home` as its home folder, `guest` loads it; a cable lies between their links."""
+
+    host: netns.Namespace
+    guest: netns.Namespace
+    host_link: str
+    guest_link: str
+    home: Path
+
+    def start(self, *words: str, **options: Any) -> subprocess.Popen[Any]:  # noqa: ANN401  # Popen's own options
+        """Start `python WORDS` on the host, as the user of the config."""
+        return self.host.popen([sys.executable, *words], env=environment(self.home), **options)
+
+
+@contextlib.contextmanager
+def rig(exports: int) -> Iterator[Rig]:
+    """A config of so many exports of sparse files, none of them served yet."""
+    with tempfile.TemporaryDirectory() as folder, netns.veth_pair() as pair:
+        home = Path(folder)
+        made = Rig(pair.near, pair.far, pair.near_link, pair.far_link, home)
+        (home / "config" / "aoetui").mkdir(parents=True)
+        (home / "config" / "aoetui" / "config.toml").write_text("\n".join(_config(home, exports, made.host_link)))
+        yield made
+
+
+def _config(home: Path, exports: int, link: str) -> Iterator[str]:
+    yield f'[engine]\ninterfaces = ["{link}"]'
+    for number in range(exports):
+        path = home / f"disk{number}.img"
+        with path.open("wb") as file:
+            file.truncate(SIZE)
+        shelf, slot = SHELF + number // SLOTS, number % SLOTS
+        yield f'[[export]]\nshelf = {shelf}\nslot = {slot}\npath = "{path}"\ninterfaces = ["{link}"]'
+
+
+@contextlib.contextmanager
+def ended(process: subprocess.Popen[Any]) -> Iterator[subprocess.Popen[Any]]:
+    """The process, which is killed at the latest when this ends."""
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """What the load generator counted."""
+
+    requests: int
+    rate: float
+    """Answers a second."""
+    p99: float
+    """Seconds that 99 of 100 answers took at most."""
+
+
+class Load:
+    """The load generator at work on the first export."""
+
+    def __init__(self, process: subprocess.Popen[str]) -> None:
+        self._process = process
+
+    def answered(self) -> Answered:
+        """Wait for its end, and return what it counted."""
+        output, _ = self._process.communicate()
+        assert self._process.returncode == 0, f"the load generator ended with {self._process.returncode}"
+        told = json.loads(output)
+        return Answered(told["requests"], told["requests"] * 1e9 / told["nanoseconds"], told["p99"] / 1e9)
+
+
+@contextlib.contextmanager
+def load(place: Rig, seconds: float, core: int | None = None) -> Iterator[Load]:
+    """Saturate the data path for so many seconds, on one core if asked: random reads, 64 in flight."""
+    generator = str(compiled_c(Path(__file__).with_name("load.c")))
+    asked = ["--interface", place.guest_link, "--shelf", str(SHELF), "--slot", "0", "--random", "--window", "64"]
+    command = pinned(core, [generator, *asked, "--seconds", str(seconds)])
+    with ended(place.guest.popen(command, stdout=subprocess.PIPE, text=True)) as process:
+        yield Load(process)
+
+
+def pinned(core: int | None, command: Sequence[str]) -> list[str]:
+    """The command, kept on one core if one is given."""
+    return [*([] if core is None else ["taskset", "--cpu-list", str(core)]), *command]
