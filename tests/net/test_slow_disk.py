@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -146,12 +147,14 @@ def test_a_disk_that_fails_does_nothing(descriptor: int, slow: SlowDisk) -> None
     assert os.pwrite(descriptor, page(1000), 0) == PAGE
 
 
-def test_who_waits_for_a_disk_that_is_killed_gets_an_error(descriptor: int, slow: SlowDisk) -> None:
+@pytest.mark.parametrize("end", [signal.SIGKILL, signal.SIGTERM, signal.SIGALRM])
+def test_who_waits_for_a_disk_that_is_ended_gets_an_error(descriptor: int, slow: SlowDisk, end: signal.Signals) -> None:
+    """SIGALRM ends one whose stall lasts too long."""
     slow.stall()
     with ThreadPoolExecutor(8) as others:
         reads = [others.submit(os.pread, descriptor, PAGE, number * PAGE) for number in range(8)]
         wait_until(lambda: slow.counts().under_way == 8, "all wait")
-        slow.kill()
+        slow.process.send_signal(end)
         failures = [read.exception(DEADLINE) for read in reads]
     assert all(isinstance(failure, OSError) for failure in failures)
     with pytest.raises(OSError, match=r"not connected|abort"):

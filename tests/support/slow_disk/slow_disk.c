@@ -15,7 +15,8 @@
  *   turn                            all that is under way is answered now, the newest first, stalled or not
  *   fail ERRNO COUNT [KIND...]      the next COUNT answers are this error, and nothing is done
  *   counts                          says what was answered: READS WRITES FSYNCS, how many are under way, and most so far at once
- * At the end of stdin the disk is gone: whoever waits for it gets an error. SIGKILL does that too, but leaves a dead mount.
+ * At the end of stdin, at SIGTERM and after PATIENCE seconds of a stall the disk is gone: whoever waits for it gets an error.
+ * SIGKILL does that too, but leaves a dead mount.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -35,7 +36,7 @@
 #include <unistd.h>
 
 enum { READ, WRITE, FSYNC, KINDS, ALL = (1 << KINDS) - 1 };
-enum { MAX_PAGES = 256, MAX_DATA = MAX_PAGES * 4096, ROOM = MAX_DATA + 4096, TURN = 64 };
+enum { MAX_PAGES = 256, MAX_DATA = MAX_PAGES * 4096, ROOM = MAX_DATA + 4096, TURN = 64, PATIENCE = 120 };
 static const long long SECOND = 1000000000, FOREVER = INT64_MAX;
 
 struct request {
@@ -58,6 +59,7 @@ static struct kind {
 static int fuse, medium;
 static bool direct, writeback, ready;
 static unsigned read_ahead;
+static volatile sig_atomic_t ended;
 static unsigned long long arrived;
 static unsigned under_way, most_under_way;
 static char incoming[ROOM], outgoing[MAX_DATA];
@@ -263,6 +265,15 @@ static bool take(void)
 
 /* ---- what a test asks */
 
+/* Who waits for a disk cannot be killed, and may be the one who should say `go`: no stall is for ever. */
+static void be_patient(void)
+{
+	bool stalled = false;
+	for (struct kind *each = kinds; each < kinds + KINDS; each++)
+		stalled |= each->stalled;
+	alarm(stalled ? PATIENCE : 0);
+}
+
 static int named(char *words)
 {
 	int found = 0;
@@ -290,6 +301,7 @@ static void command(char *line)
 		else if (!strcmp(verb, "fail"))
 			kind->error = first, kind->errors_left = second;
 	}
+	be_patient();
 	if (!strcmp(verb, "turn"))
 		turn();
 	dprintf(1, "%lu %lu %lu %u %u\n", kinds[READ].answered, kinds[WRITE].answered, kinds[FSYNC].answered, under_way, most_under_way);
@@ -307,14 +319,34 @@ static bool obey(void)
 
 /* ---- the whole */
 
+static void end(int signal)
+{
+	(void)signal;
+	ended = 1;
+}
+
+/* Let a signal end us where we wait, and nowhere else. */
+static void block(int number)
+{
+	sigset_t one;
+	sigemptyset(&one);
+	sigaddset(&one, number);
+	sigprocmask(SIG_BLOCK, &one, NULL);
+	signal(number, end);
+}
+
 static void run(void)
 {
 	struct pollfd polled[] = {{fuse, POLLIN, 0}, {0, POLLIN, 0}};
 	bool told = false;
+	sigset_t none;
+	sigemptyset(&none);
 	for (;;) {
 		long long wait = answer_due();
 		struct timespec limit = {wait / SECOND, wait % SECOND};
-		need(ppoll(polled, 2, wait == FOREVER ? NULL : &limit, NULL) >= 0 || errno == EINTR, "ppoll");
+		need(ppoll(polled, 2, wait == FOREVER ? NULL : &limit, &none) >= 0 || errno == EINTR, "ppoll");
+		if (ended)
+			return;
 		if (polled[1].revents && !obey())
 			return;
 		if (polled[0].revents && !take())
@@ -332,6 +364,8 @@ int main(int count, char **arguments)
 	writeback = !strcmp(arguments[3], "writeback");
 	read_ahead = strtoul(arguments[4], NULL, 10);
 	prctl(PR_SET_TIMERSLACK, 1);
+	block(SIGALRM);
+	block(SIGTERM);
 	signal(SIGPIPE, SIG_IGN); /* who dies before it is answered leaves us to unmount */
 	need((medium = open(arguments[2], O_RDWR | O_CLOEXEC)) >= 0, arguments[2]);
 	need((fuse = open("/dev/fuse", O_RDWR | O_CLOEXEC | O_NONBLOCK)) >= 0, "/dev/fuse");
