@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 SHELF, SLOT = 9, 1
 """Where a target's only export is."""
+_NOTHING_THERE = 3
+"""Its exit code."""
 _GRACE = 700.0
 """Seconds beyond its own that a load may take: it reads everything once, or waits for the first answer."""
 
@@ -26,7 +28,7 @@ class LoadError(Exception):
 
 
 class NothingAnsweredError(LoadError):
-    """The target is there, and answered no request in time."""
+    """There is no target, or it answered no request in time."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +52,8 @@ class Load:
     """Write a pattern that tells sectors apart; compare with it what is read."""
     warm: bool = False
     """First read everything once."""
+    wait: float = 10.0
+    """Seconds that the first answer may take."""
 
     def words(self) -> list[str]:
         """As options of the program."""
@@ -63,6 +67,7 @@ class Load:
             "--initiators": self.initiators,
             "--shelf": SHELF,
             "--slot": self.slot,
+            "--wait": self.wait,
         }
         given = [word for name, value in numbers.items() if value is not None for word in (name, str(value))]
         return [name for name, wanted in flags.items() if wanted] + given
@@ -125,6 +130,8 @@ def measure(namespace: Namespace, link: str, load: Load, process: int = 0) -> Me
             output, complaint = running.communicate(timeout=load.seconds + _GRACE)
         except subprocess.TimeoutExpired as late:
             raise LoadError(f"the load generator did not end within {late.timeout:.0f} s") from late
+    if running.returncode == _NOTHING_THERE:
+        raise NothingAnsweredError(complaint.strip())
     if running.returncode:
         raise LoadError(f"the load generator ended with {running.returncode}: {complaint.strip()}")
     measured = Measured(**json.loads(output))
