@@ -11,6 +11,7 @@ import fcntl
 import mmap
 import os
 import struct
+import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
@@ -23,13 +24,15 @@ from aoetui.engine.window import Window, choose_window
 from aoetui.engine.writeback import check_writeback
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
 __all__ = ["Backing", "Window", "create", "inspect", "list_block_devices"]
 
 _DIRECT_BUFFER = 1 << 18
-"""Bytes of the page-aligned buffer for O_DIRECT: two of the largest frames; longer requests go through it in pieces."""
+"""Bytes of a page-aligned buffer for O_DIRECT: two of the largest frames; longer requests go through it in pieces."""
+_SPARE_BUFFERS = 4
+"""Of these, that are kept when nobody uses them."""
 
 _LONG = struct.calcsize("l")
 _FS_IOC_GETVERSION = 0x8000_7601 | _LONG << 16
@@ -51,9 +54,9 @@ class _Descriptors:
 
 
 class Backing:
-    """An open backing, or a window of one. Used by one thread at a time; `flush` may be called from another.
+    """An open backing, or a window of one. Any thread may call anything at any time, but `close` when nothing else is called.
 
-    With `direct`, I/O is O_DIRECT through a page-aligned buffer. A request that the device cannot take so (its logical block is
+    With `direct`, I/O is O_DIRECT through page-aligned buffers. A request that the device cannot take so (its logical block is
     larger than 512 bytes and the request is not aligned to it: EINVAL) goes through the page cache instead; the kernel keeps
     the two views of one inode coherent, and neither promises more than `flush` does.
     """
@@ -72,7 +75,10 @@ class Backing:
         """Bytes from the backing's start that nobody has cut off since it was opened."""
         self._relatives = found.relatives
         self._descriptors = descriptors
-        self._aligned = mmap.mmap(-1, _DIRECT_BUFFER) if descriptors.direct >= 0 else None
+        self._direct = descriptors.direct >= 0
+        self._spare: list[mmap.mmap] = []
+        self._sizes = threading.Lock()
+        """For the window and what is intact of it, which belong together."""
 
     @classmethod
     def open(cls, path: Path, *, read_only: bool, direct: bool = False, offset: int = 0, length: int | None = None) -> Self:
@@ -108,7 +114,8 @@ class Backing:
     @property
     def missing(self) -> int:
         """Sectors at the end of the window that were cut off; also when the backing is long again, with nothing there."""
-        return min(self.window.sectors, self.window.end - self._intact // SECTOR)
+        with self._sizes:
+            return min(self.window.sectors, self.window.end - self._intact // SECTOR)
 
     @property
     def links(self) -> int:
@@ -127,9 +134,13 @@ class Backing:
     def look(self) -> int:
         """The backing's size of now in bytes; what is cut off is noted. Raises OSError."""
         plain = self._descriptors.plain
-        size = os.lseek(plain, 0, os.SEEK_END) if self.block_device else os.fstat(plain).st_size
-        self._intact = min(self._intact, size)
-        return size
+        while True:
+            window = self.window
+            size = os.lseek(plain, 0, os.SEEK_END) if self.block_device else os.fstat(plain).st_size
+            with self._sizes:
+                if window is self.window:  # else it has grown since, and the size may be of before
+                    self._intact = min(self._intact, size)
+                    return size
 
     def has_room(self) -> bool:
         """Whether the file system could take more; a block device has none. Raises OSError."""
@@ -140,7 +151,8 @@ class Backing:
         window = Window(self.window.start, end - self.window.start)
         if not extend_lock(self._descriptors.plain, Locks(window, whole=False, read_only=self.read_only)):
             return False
-        self.window, self._intact = window, end * SECTOR
+        with self._sizes:
+            self.window, self._intact = window, end * SECTOR
         return True
 
     def read(self, lba: int, count: int) -> bytes:
@@ -148,29 +160,34 @@ class Backing:
         position = self._position(lba, count)
         self._refuse_lost(position + count * SECTOR)
         try:
-            if self._aligned is None:
+            if not self._direct:
                 return self._read_plain(position, count * SECTOR)
-            return self._read_direct(self._aligned, position, count * SECTOR)
+            with self._buffer() as buffer:
+                return self._read_direct(buffer, position, count * SECTOR)
         except OSError:
             self._note_end()
             raise
 
-    def write(self, lba: int, data: bytes | bytearray | memoryview) -> None:
-        """Write whole sectors at sector `lba` of the window. Raises OSError: EIO for what was cut off."""
-        view = memoryview(data).cast("B")
+    def write(self, lba: int, *pieces: bytes | bytearray | memoryview) -> None:
+        """Write whole sectors, one piece after the other, from sector `lba` of the window on.
+
+        Raises OSError: EIO for what was cut off.
+        """
         if self.read_only:
             raise OSError(errno.EROFS, "served read-only", str(self.path))
-        if len(view) % SECTOR:
+        size = sum(memoryview(piece).nbytes for piece in pieces)
+        if size % SECTOR:
             raise OSError(errno.EINVAL, "no whole number of sectors", str(self.path))
-        position = self._position(lba, len(view) // SECTOR)
+        position = self._position(lba, size // SECTOR)
         if not self.block_device:
             self._note_end()  # a write past the end of a shorter file would make it look whole, with zeros for what was lost
-        self._refuse_lost(position + len(view))
+        self._refuse_lost(position + size)
         try:
-            if self._aligned is None:
-                _complete(lambda at: os.pwritev(self._descriptors.plain, [view[at:]], position + at), len(view))
+            if self._direct:
+                with self._buffer() as buffer:
+                    self._write_direct(buffer, memoryview(b"".join(pieces)), position)
             else:
-                self._write_direct(self._aligned, view, position)
+                self._write_plain(pieces, size, position)
         except OSError:
             self._note_end()
             raise
@@ -200,6 +217,24 @@ class Backing:
         """What was cut off does not come back: a file that is long again has zeros there, which nobody wrote."""
         if end > self._intact:
             raise OSError(errno.EIO, "the backing was made shorter while it is served", str(self.path))
+
+    @contextlib.contextmanager
+    def _buffer(self) -> Iterator[mmap.mmap]:
+        """A page-aligned buffer for this thread alone."""
+        try:
+            buffer = self._spare.pop()
+        except IndexError:
+            buffer = mmap.mmap(-1, _DIRECT_BUFFER)
+        yield buffer
+        if len(self._spare) < _SPARE_BUFFERS:
+            self._spare.append(buffer)
+
+    def _write_plain(self, pieces: Sequence[bytes | bytearray | memoryview], size: int, position: int) -> None:
+        descriptor = self._descriptors.plain
+        done = os.pwritev(descriptor, pieces, position)
+        if done < size:
+            rest = memoryview(b"".join(pieces))[done:]
+            _complete(lambda at: os.pwritev(descriptor, [rest[at:]], position + done + at), len(rest))
 
     def _read_plain(self, position: int, size: int) -> bytes:
         data = os.pread(self._descriptors.plain, size, position)

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import errno
 import logging
+import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from aoetui.engine.clock import Clock
@@ -31,20 +33,34 @@ class _Failure:
 
 
 class DiskTrouble:
-    """The failures of one export's backing. `text` may be read by any thread, the rest is the export's thread's."""
+    """The failures of one export's backing; any thread."""
 
     def __init__(self, path: Path, clock: Clock) -> None:
         self._path = path
         self._clock = clock
+        self._lock = threading.Lock()
         self._failures: dict[tuple[str, int | None], _Failure] = {}
-        self.asked: float | None = None
-        """Since when the disk owes an answer, in seconds of the clock; None if it does not."""
+        self._asked: dict[int, float] = {}
+        """Since when the disk owes an answer, in seconds of the clock, by the thread that waits for it."""
+
+    def asks(self) -> float:
+        """This thread asks the disk for something. Returns the time."""
+        now = self._asked[threading.get_ident()] = self._clock.monotonic()
+        return now
+
+    def answered(self) -> None:
+        """The disk answered this thread."""
+        del self._asked[threading.get_ident()]
+
+    def owes(self) -> float:
+        """For how many seconds the oldest answer has been due."""
+        asked = list(self._asked.values())
+        return self._clock.monotonic() - min(asked) if asked else 0.0
 
     @property
     def text(self) -> str:
         """What fails now, with the remedy; empty if nothing does."""
-        asked = self.asked
-        if asked is not None and self._clock.monotonic() - asked > SLOW:
+        if self.owes() > SLOW:
             return (
                 f"{self._path} has not answered for {SLOW:.0f} seconds and more: requests wait for it, and initiators repeat"
                 " them. Check the disk (dmesg says what it does)"
@@ -54,33 +70,35 @@ class DiskTrouble:
     def failed(self, doing: str, error: OSError) -> None:
         """Note that `doing` (reading, writing) met an error."""
         now, key = self._clock.monotonic(), (doing, error.errno)
-        if key not in self._failures:
-            reason = f"{doing} {self._path} failed: {error.strerror}"
-            text = f"{reason}. Initiators were told; {_remedy(error.errno)}"
-            _log.error("%s", text)
+        reason = f"{doing} {self._path} failed: {error.strerror}"
+        text = f"{reason}. Initiators were told; {_remedy(error.errno)}"
+        with self._lock:
+            is_new = key not in self._failures
             self._failures[key] = _Failure(text, now)
-        self._failures[key].last = now
+        if is_new:
+            _log.error("%s", text)
 
     def succeeded(self, doing: str) -> None:
         """Note that `doing` worked."""
         if not self._failures:
             return
-        now = self._clock.monotonic()
-        over = [key for key, failure in self._failures.items() if key[0] == doing and now - failure.last > CALM]
-        for key in over:
-            del self._failures[key]
+        self._forget(lambda key: key[0] == doing)
 
     @property
     def is_full(self) -> bool:
         """Whether writes fail for want of room."""
-        return any(number == errno.ENOSPC for _, number in self._failures)
+        return any(number == errno.ENOSPC for _, number in list(self._failures))
 
     def found_room(self) -> None:
         """Note that there is room again: what failed for want of it is over, unless it just did."""
+        self._forget(lambda key: key[1] == errno.ENOSPC)
+
+    def _forget(self, works_now: Callable[[tuple[str, int | None]], bool]) -> None:
         now = self._clock.monotonic()
-        for key, failure in list(self._failures.items()):
-            if key[1] == errno.ENOSPC and now - failure.last > CALM:
-                del self._failures[key]
+        with self._lock:
+            for key, failure in list(self._failures.items()):
+                if works_now(key) and now - failure.last > CALM:
+                    del self._failures[key]
 
 
 def _remedy(number: int | None) -> str:

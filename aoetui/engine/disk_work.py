@@ -1,10 +1,10 @@
-"""Reads, writes and flushes of one export, carried out in its thread, and the replies that come of them."""
+"""Reads, writes and flushes of one export, carried out in its threads, and the replies that come of them."""
 
 from __future__ import annotations
 
 import contextlib
 import logging
-from dataclasses import dataclass, field
+import threading
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 from aoetui.engine.disk_trouble import DiskTrouble
@@ -12,10 +12,9 @@ from aoetui.engine.protocol import replies
 from aoetui.engine.protocol.repeats import Repeats
 from aoetui.engine.protocol.replies import Flush, ReadBlocks, WriteBlocks
 from aoetui.engine.protocol.wire import SECTOR, AtaError
-from aoetui.engine.spec import Durability
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from aoetui.engine.backing import Backing
     from aoetui.engine.clock import Clock
@@ -28,18 +27,8 @@ _Result = TypeVar("_Result")
 _log = logging.getLogger(__name__)
 
 
-@dataclass(slots=True)
-class Batch:
-    """What a batch of jobs has come to: replies ready now, and the jobs that wait for the flush."""
-
-    ready: list[tuple[Job, bytes]] = field(default_factory=list)
-    unflushed: list[Job] = field(default_factory=list)
-    heads: set[bytes] = field(default_factory=set)
-    """Of the writes among them."""
-
-
 class DiskWork:
-    """The disk's side of an export. Any thread may read `fault`, `lost` and `trouble`; the rest is the export's thread's."""
+    """The disk's side of an export. What says nothing of the export's lock is called without it, by any thread."""
 
     def __init__(self, spec: ExportSpec, backing: Backing, initiators: Initiators, clock: Clock) -> None:
         self.fault = ""
@@ -51,69 +40,120 @@ class DiskWork:
         self._backing = backing
         self._initiators = initiators
         self._clock = clock
-        self._durable = spec.durability is Durability.DURABLE
         self._repeats = Repeats()
+        self._syncing = threading.Lock()
+        """For what tells of lost pages: the kernel tells it once, so whoever hears of it says so before another asks."""
 
     def ask(self, call: Callable[_Arguments, _Result], *args: _Arguments.args, **kwargs: _Arguments.kwargs) -> _Result:
         """Call what waits for the disk: where that takes long, it is told meanwhile."""
-        self.trouble.asked = self._clock.monotonic()
+        self.trouble.asks()
         try:
             return call(*args, **kwargs)
         finally:
-            self.trouble.asked = None
+            self.trouble.answered()
 
-    def read(self, job: Job, intent: ReadBlocks) -> bytes:
-        """The reply to a read."""
-        job.initiator.last_io = job.arrived
-        if job.initiator.asked.is_retransmission(intent, job.arrived, write=False):
-            self._initiators.was_repeated(job.initiator)
-        try:
-            data = self.ask(self._backing.read, intent.lba, intent.count)
-        except OSError as error:
-            self.trouble.failed("reading", error)
-            return self._failed(job, intent)
-        self.trouble.succeeded("reading")
-        self._initiators.was_read(job.initiator, intent.count * SECTOR)
-        return replies.read_reply(intent, data)
+    # ---- a request: judged, carried out, counted
 
-    def write(self, job: Job, intent: WriteBlocks, batch: Batch) -> bytes | None:
-        """The reply to a write; None if it waits in `batch` for the flush."""
-        job.initiator.last_io = job.arrived
+    def judge(self, job: Job) -> bytes | None:
+        """The reply to a write that is not to be done (again); None for what goes to the disk. Under the export's lock."""
+        match job.intent:
+            case ReadBlocks() as intent:
+                job.initiator.last_io = job.arrived
+                if job.initiator.asked.is_retransmission(intent, job.arrived, write=False):
+                    self._initiators.was_repeated(job.initiator)
+                return None
+            case WriteBlocks() as intent:
+                job.initiator.last_io = job.arrived
+                return self._judge_write(job, intent)
+            case _:
+                return None
+
+    def _judge_write(self, job: Job, intent: WriteBlocks) -> bytes | None:
         if self.fault:
             return self._failed(job, intent)
         repeat = self._repeats.is_repeat(intent, job.arrived, job.initiator.tags)
         if job.initiator.asked.is_retransmission(intent, job.arrived, write=True) or repeat:
             self._initiators.was_repeated(job.initiator)
-        if repeat:
-            return replies.write_reply(intent)
-        try:
-            self.ask(self._backing.write, intent.lba, intent.data)
-        except OSError as error:
-            self.trouble.failed("writing", error)
-            return self._failed(job, intent)
-        if not self._durable:
-            return self._done(job)
-        batch.unflushed.append(job)
-        batch.heads.add(intent.head)
-        return None
+        return replies.write_reply(intent) if repeat else None
 
-    def flush(self, waiting: list[Job]) -> list[tuple[Job, bytes]]:
-        """Bring what these jobs wrote to stable storage: their replies then, or their errors."""
+    def read(self, intents: Sequence[ReadBlocks]) -> list[bytes | None]:
+        """Read what lies one behind the other in one call: the replies; None for each that failed by itself."""
+        lba = intents[0].lba
         try:
-            if not self.fault:
-                self.ask(self._backing.flush)
+            data = self.ask(self._backing.read, lba, sum(intent.count for intent in intents))
         except OSError as error:
-            self._lose("flushing", error)
-        return [(job, self._done(job)) for job in waiting]
+            if len(intents) > 1:
+                return [reply for intent in intents for reply in self.read((intent,))]
+            self.trouble.failed("reading", error)
+            return [None]
+        self.trouble.succeeded("reading")
+        if len(intents) == 1:
+            return [replies.read_reply(intents[0], data)]
+        view = memoryview(data)
+        return [
+            replies.read_reply(intent, view[(intent.lba - lba) * SECTOR : (intent.lba - lba + intent.count) * SECTOR])
+            for intent in intents
+        ]
+
+    def write(self, intents: Sequence[WriteBlocks]) -> list[bytes | None]:
+        """Write what lies one behind the other in one call: the replies, as if it were durable; None for each that failed."""
+        try:
+            self.ask(self._backing.write, intents[0].lba, *(intent.data for intent in intents))
+        except OSError as error:
+            if len(intents) > 1:
+                return [reply for intent in intents for reply in self.write((intent,))]
+            self.trouble.failed("writing", error)
+            return [None]
+        return [replies.write_reply(intent) for intent in intents]
+
+    def flush(self) -> None:
+        """Bring everything written to stable storage; if that fails, writes are refused from then on."""
+        with self._syncing:
+            try:
+                if not self.fault:
+                    self.ask(self._backing.flush)
+            except OSError as error:
+                self._lose("flushing", error)
+
+    def finished(self, job: Job, reply: bytes | None) -> bytes:
+        """Count what the disk did for a request, as durably as it is to be, and give the reply. Under the export's lock.
+
+        It is an error if the disk failed (`reply` is None), or if what was written may be lost by now.
+        """
+        match job.intent:
+            case ReadBlocks() as intent if reply is not None:
+                self._initiators.was_read(job.initiator, intent.count * SECTOR)
+                return reply
+            case WriteBlocks() as intent if reply is not None and not self.fault:
+                self._repeats.executed(intent, job.arrived, self._clock.monotonic())
+                self.trouble.succeeded("writing")
+                self._initiators.was_written(job.initiator, intent.count * SECTOR)
+                return reply
+            case Flush() as intent if not self.fault:
+                self._initiators.replied(job.initiator, error=False)
+                return replies.flush_reply(intent)
+            case ReadBlocks() | WriteBlocks() | Flush() as intent:
+                return self._failed(job, intent)
+            case _:
+                raise TypeError("only reads, writes and flushes are the disk's")
+
+    def _failed(self, job: Job, intent: ReadBlocks | WriteBlocks | Flush) -> bytes:
+        self._initiators.was_failed(job.initiator)
+        return replies.failed_reply(intent, AtaError.UNC)
+
+    # ---- once a second, and at the end
 
     def look(self) -> None:
         """Whether the kernel could write what it took, which no initiator asks; and whether a full file system has room again,
         which nothing else would tell where nobody writes."""
-        try:
-            if not (self._spec.read_only or self.fault):
-                self.ask(self._backing.check_writeback)
-        except OSError as error:
-            self._lose("writing back to", error)
+        if not self._spec.read_only and self._syncing.acquire(blocking=False):  # a flush under way tells it by itself
+            try:
+                if not self.fault:
+                    self.ask(self._backing.check_writeback)
+            except OSError as error:
+                self._lose("writing back to", error)
+            finally:
+                self._syncing.release()
         if self.trouble.is_full:
             with contextlib.suppress(OSError):
                 if self.ask(self._backing.has_room):
@@ -140,23 +180,3 @@ class DiskWork:
             " Check the disk, then stop and start the export"
         )
         _log.error("%s", self.fault)
-
-    def _done(self, job: Job) -> bytes:
-        """Count a write or flush that is all it was asked to be, unless the flush failed, and make its reply."""
-        match job.intent:
-            case WriteBlocks() | Flush() as intent if self.fault:
-                return self._failed(job, intent)
-            case WriteBlocks() as intent:
-                self._repeats.executed(intent, job.arrived, self._clock.monotonic())
-                self.trouble.succeeded("writing")
-                self._initiators.was_written(job.initiator, intent.count * SECTOR)
-                return replies.write_reply(intent)
-            case Flush() as intent:
-                self._initiators.replied(job.initiator, error=False)
-                return replies.flush_reply(intent)
-            case _:
-                raise TypeError("only writes and flushes wait for the flush")
-
-    def _failed(self, job: Job, intent: ReadBlocks | WriteBlocks | Flush) -> bytes:
-        self._initiators.was_failed(job.initiator)
-        return replies.failed_reply(intent, AtaError.UNC)

@@ -23,7 +23,7 @@ FORGOTTEN_AT_ONCE = 256
 
 @dataclass(slots=True)
 class Tally:
-    """Figures that grow. `others` and `refused` are written under a lock, all else by the export's thread alone."""
+    """Figures that grow. `others` and `refused` are written under a lock of their own, all else under the export's."""
 
     others: int = 0
     refused: int = 0
@@ -124,23 +124,23 @@ class Initiators:
                 tally.refused += error
 
     def was_read(self, record: InitiatorRecord, size: int) -> None:
-        """Count an answered read of so many bytes; the export's thread."""
+        """Count an answered read of so many bytes; under the export's lock."""
         for tally in (record.tally, self._total):
             tally.reads += 1
             tally.read_bytes += size
 
     def was_written(self, record: InitiatorRecord, size: int) -> None:
-        """Count an answered write of so many bytes; the export's thread."""
+        """Count an answered write of so many bytes; under the export's lock."""
         for tally in (record.tally, self._total):
             tally.writes += 1
             tally.write_bytes += size
 
     def was_repeated(self, record: InitiatorRecord) -> None:
-        """Count a request that was asked for before; the export's thread."""
+        """Count a request that was asked for before; under the export's lock."""
         for tally in (record.tally, self._total):
             tally.retransmits += 1
 
     def was_failed(self, record: InitiatorRecord) -> None:
-        """Count a request that the disk failed; the export's thread."""
+        """Count a request that the disk failed; under the export's lock."""
         for tally in (record.tally, self._total):
             tally.failed += 1

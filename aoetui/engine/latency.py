@@ -30,7 +30,7 @@ def _upper(step: int) -> float:
 
 
 class Latencies:
-    """Counts by step. One thread writes; any may read."""
+    """Counts by step. One thread at a time writes; any may read."""
 
     __slots__ = ("counts",)
 

@@ -20,8 +20,9 @@ from aoetui.engine.local import LocalEngine
 from aoetui.engine.protocol.frames import ConfigArgument
 from aoetui.engine.protocol.wire import SECTOR, AtaError, AtaOp, AtaStatus
 from aoetui.engine.snapshot import ExportState, Severity
-from tests.support.engines import E91, PATIENCE, SIZE, Held, add, disk, spec, the_export
+from tests.support.engines import E91, PATIENCE, SIZE, Held, add, at_work, disk, spec, the_export
 from tests.support.mounts import loop_device, small_file_system
+from tests.support.stalled import stalled
 from tests.support.waiting import wait_until
 
 if TYPE_CHECKING:
@@ -257,15 +258,23 @@ def test_a_file_that_is_moved_and_moved_back(near: LocalEngine, ini: Initiator, 
     well_again(near)
 
 
-def test_a_disk_that_hangs_holds_up_nobody_else(near: LocalEngine, path: Path) -> None:
-    """A look waits its turn in the export's thread; no second one is asked for."""
+def test_a_disk_that_hangs_holds_up_nobody_else(near: LocalEngine, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A look waits in one of the export's threads; no second one is asked for meanwhile."""
+    with stalled(at_work(near), monkeypatch, "look") as stall:
+        stall.reached()
+        path.unlink()
+        looked_twice(near)
+        assert stall.begun == ["look"]
+        assert the_export(near).problem == ""
+        stall.go_on()
+        assert "was deleted" in alarm_of(near)
+
+
+def test_a_request_that_hangs_holds_up_no_look(near: LocalEngine, path: Path) -> None:
     held = Held(near)
-    looked_twice(near)
     path.unlink()
-    looked_twice(near)
-    assert the_export(near).problem == ""
-    held.go()
     assert "was deleted" in alarm_of(near)
+    held.go()
 
 
 # ---- file systems and devices of the test's own

@@ -134,7 +134,7 @@ def test_a_disk_that_hangs_holds_up_neither_the_end_nor_another_disk(veth_pair: 
             assert hung is not None
             assert hung.export is not None
             export = hung.export
-            wait_until(lambda: not export._queue, "the write has reached the disk")
+            wait_until(lambda: export.is_busy and not export._turns.waiting, "the write has reached the disk")
             other.write(3, b"\x5a" * SECTOR)
             stopping = engine.submit(StopExport(E91))
             assert not engine.stop(), "the end said that everything was flushed"
@@ -144,5 +144,5 @@ def test_a_disk_that_hangs_holds_up_neither_the_end_nor_another_disk(veth_pair: 
         finally:
             subprocess.run(["fsfreeze", "-u", freezer], check=True)
         stopping.result(PATIENCE)
-        wait_until(lambda: not export._thread.is_alive(), "the thread ended with its disk's answer")
+        assert export.close(PATIENCE), "the threads end with their disk's answer"
         assert not [frame for frame in ini.decoded(ini.wire.receive(0)) if frame.header.tag == 77]

@@ -1,7 +1,7 @@
 """A disk that answers when a test says so.
 
 The kernel gives an ordinary user no disk that hangs, and root only one whose writes do (fsfreeze): the lock stands in the real
-backing's `read` and `write`, where the export's thread would wait for the kernel.
+backing's `read` and `write`, where the export's threads would wait for the kernel.
 """
 
 from __future__ import annotations
@@ -61,5 +61,5 @@ def stalled(export: Export, monkeypatch: pytest.MonkeyPatch, *calls: str) -> Ite
 
 
 def queued(export: Export, count: int) -> None:
-    """Wait until so many wait behind what the disk has at hand."""
-    wait_until(lambda: len(export._queue) == count, f"{count} in the queue")
+    """Wait until so many are queued or at the disk."""
+    wait_until(lambda: len(export._turns._queue) == count, f"{count} that are not answered")
