@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import subprocess
-import sys
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,9 +34,10 @@ class Rig:
     guest_link: str
     home: Path
 
-    def start(self, *words: str, **options: Any) -> subprocess.Popen[Any]:  # noqa: ANN401  # Popen's own options
-        """Start `python WORDS` on the host, as the user of the config."""
-        return self.host.popen([sys.executable, *words], env=environment(self.home), **options)
+    @property
+    def environment(self) -> dict[str, str]:
+        """By which a program finds the config."""
+        return environment(self.home)
 
 
 @contextlib.contextmanager

@@ -83,15 +83,11 @@ class Terminal:
         self._master, terminal = os.openpty()
         fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
         self._came: queue.SimpleQueue[tuple[float, bytes]] = queue.SimpleQueue()
-        self._process = rig.start("-m", "aoetui", preexec_fn=lambda: os.login_tty(os.dup(terminal)))
+        command = [sys.executable, "-m", "aoetui"]
+        self._process = rig.host.popen(command, env=rig.environment, preexec_fn=lambda: os.login_tty(os.dup(terminal)))
         os.close(terminal)
         self._reader = threading.Thread(target=self._read)
         self._switch = sys.getswitchinterval()
-
-    @property
-    def pid(self) -> int:
-        """Of the console."""
-        return self._process.pid
 
     def __enter__(self) -> Self:
         sys.setswitchinterval(_SWITCH)
