@@ -9,6 +9,7 @@ import argparse
 import contextlib
 import fnmatch
 import os
+import signal
 import sys
 import tempfile
 from pathlib import Path
@@ -101,6 +102,7 @@ def main(words: Sequence[str]) -> int:
         parser.error("run it as root: it makes network namespaces, and gives each program a core")
     if refusal := netns.enter():
         parser.error(refusal)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # what was started ends with us, and its folder too
     try:
         print(report(run(options)))  # noqa: T201
     except (LoadError, ValueError) as error:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import signal
 import sys
+import tempfile
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from aoetui.engine.api import AddExport
+from aoetui.engine.config import ConfigFile
 from aoetui.engine.local import LocalEngine
-from aoetui.engine.protocol.address import Address
-from aoetui.engine.spec import ExportSpec
+from aoetui.engine.snapshot import ExportState
 
 from .loads import SHELF
 
@@ -21,27 +22,34 @@ SLOTS = 100
 """Of a shelf; `load.c` counts alike."""
 SERVING = "serving"
 """What it prints when all are served."""
-_PATIENCE = 300.0
 
 
 def serve(interface: str, paths: Sequence[Path]) -> None:
     """Serve until SIGTERM."""
     ending = {signal.SIGTERM, signal.SIGINT}
     signal.pthread_sigmask(signal.SIG_BLOCK, ending)
-    engine = LocalEngine()
-    engine.start()
-    try:
-        added = [engine.submit(AddExport(_spec(interface, number, path))) for number, path in enumerate(paths)]
-        for each in added:
-            each.result(_PATIENCE)
-        print(SERVING, flush=True)  # noqa: T201
-        signal.sigwait(ending)
-    finally:
-        engine.stop()
+    with tempfile.TemporaryDirectory() as folder:
+        config = Path(folder) / "config.toml"
+        config.write_text("\n".join(_export(interface, number, path) for number, path in enumerate(paths)), encoding="utf-8")
+        engine = LocalEngine(config=ConfigFile(config))
+        engine.start()
+        try:
+            while not _served(engine):
+                time.sleep(0.05)
+            print(SERVING, flush=True)  # noqa: T201
+            signal.sigwait(ending)
+        finally:
+            engine.stop()
 
 
-def _spec(interface: str, number: int, path: Path) -> ExportSpec:
-    return ExportSpec(address=Address(SHELF + number // SLOTS, number % SLOTS), path=path, interfaces=(interface,))
+def _served(engine: LocalEngine) -> bool:
+    exports = engine.snapshot().exports
+    return bool(exports) and all(export.state is ExportState.SERVING for export in exports)
+
+
+def _export(interface: str, number: int, path: Path) -> str:
+    shelf, slot = SHELF + number // SLOTS, number % SLOTS
+    return f'[[export]]\nshelf = {shelf}\nslot = {slot}\npath = "{path}"\ninterfaces = ["{interface}"]\n'
 
 
 if __name__ == "__main__":
