@@ -13,6 +13,7 @@ from tests.support.c_program import no_compiler
 
 from .goals import GOALS
 from .loads import Load, Measured, NothingAnsweredError, measure
+from .report import BEGIN, END, replaced
 from .rounds import Cell, Rounds, measure_cells
 from .samples import Results, Sample, read
 from .tables import report
@@ -143,6 +144,14 @@ def test_results_survive_their_file_and_later_ones_replace_them(results: Results
     assert both.of("read-1500-16", "aoetui") == [MEASURED]
     assert len(both.of("read-9000-16", "aoetui")) == 2
     assert both.memory == results.memory
+
+
+def test_only_what_stands_between_the_marks_is_replaced() -> None:
+    page = f"before\n{BEGIN}\nold\n{END}\nafter\n"
+    assert replaced(page, "new") == f"before\n{BEGIN}\n\nnew\n\n{END}\nafter\n"
+    assert replaced(replaced(page, "newer"), "new") == replaced(page, "new")
+    with pytest.raises(ValueError, match="needs one line"):
+        replaced(f"{END}\n{BEGIN}", "new")
 
 
 def test_another_target_is_a_name_and_a_command_line() -> None:
