@@ -46,8 +46,6 @@ class Entry(Generic[Item]):
     """The queue's: by arrival."""
     waits_for: int = 0
     followers: list[Entry[Item]] = field(default_factory=list)
-    again: bool = False
-    """It was taken before, and put back."""
 
 
 class _Overlaps(Generic[Item]):
@@ -105,7 +103,7 @@ class _Overlaps(Generic[Item]):
 
 
 class DiskQueue(Generic[Item]):
-    """Every entry is added once, taken, perhaps put back and taken again, and reported as done in the end."""
+    """Every entry is added, taken, and reported as done in the end."""
 
     def __init__(self) -> None:
         self._orders = 0
@@ -121,7 +119,6 @@ class DiskQueue(Generic[Item]):
         """What came after it."""
         self._admitted = 0
         """Entries that are not behind the barrier, nor through."""
-        self._in_hand = 0
         self._others = 0
 
     def __len__(self) -> int:
@@ -132,11 +129,6 @@ class DiskQueue(Generic[Item]):
     def ready(self) -> int:
         """Entries that may start now."""
         return len(self._ready)
-
-    @property
-    def waiting(self) -> int:
-        """Entries that have not been taken."""
-        return len(self) - self._in_hand
 
     @property
     def only_reads(self) -> bool:
@@ -177,9 +169,7 @@ class DiskQueue(Generic[Item]):
         while self._heap:
             entry = self._ready.pop(heappop(self._heap), None)
             if entry is not None:
-                run = self._following_flushes(entry) if entry.kind not in self._starts else self._neighbours(entry)
-                self._in_hand += len(run)
-                return run
+                return self._following_flushes(entry) if entry.kind not in self._starts else self._neighbours(entry)
         return []
 
     def _following_flushes(self, barrier: Entry[Item]) -> list[Entry[Item]]:
@@ -205,22 +195,8 @@ class DiskQueue(Generic[Item]):
         if starts.get(entry.lba) is entry:
             del starts[entry.lba]
 
-    def put_back(self, run: Sequence[Entry[Item]]) -> None:
-        """What was taken has not been begun: it may start again."""
-        self._in_hand -= len(run)
-        for entry in run:
-            entry.again = True
-        if run[0].kind in self._starts:
-            for entry in run:
-                self._may_start(entry)
-        else:
-            self._may_start(run[0])
-            self._behind.extendleft(reversed(run[1:]))
-            self._admitted -= len(run) - 1
-
     def done(self, entries: Sequence[Entry[Item]]) -> None:
         """These were taken, and are through: whatever waited for them alone may start."""
-        self._in_hand -= len(entries)
         self._admitted -= len(entries)
         for entry in entries:
             self._others -= entry.kind is not Kind.READ

@@ -96,7 +96,7 @@ class DiskWork:
         ]
 
     def write(self, intents: Sequence[WriteBlocks]) -> list[bytes | None]:
-        """Write what lies one behind the other in one call: the replies, as if it were durable; None for each that failed."""
+        """Write what lies one behind the other in one call: an empty outcome, or None for each that failed."""
         try:
             self.ask(self._backing.write, intents[0].lba, *(intent.data for intent in intents))
         except OSError as error:
@@ -104,7 +104,7 @@ class DiskWork:
                 return [reply for intent in intents for reply in self.write((intent,))]
             self.trouble.failed("writing", error)
             return [None]
-        return [replies.write_reply(intent) for intent in intents]
+        return [b""] * len(intents)
 
     def flush(self) -> None:
         """Bring everything written to stable storage; if that fails, writes are refused from then on."""
@@ -115,20 +115,20 @@ class DiskWork:
             except OSError as error:
                 self._lose("flushing", error)
 
-    def finished(self, job: Job, reply: bytes | None) -> bytes:
+    def finished(self, job: Job, outcome: bytes | None) -> bytes:
         """Count what the disk did for a request, as durably as it is to be, and give the reply. Under the export's lock.
 
-        It is an error if the disk failed (`reply` is None), or if what was written may be lost by now.
+        It is an error if the disk failed (`outcome` is None), or if what was written may be lost by now.
         """
         match job.intent:
-            case ReadBlocks() as intent if reply is not None:
+            case ReadBlocks() as intent if outcome is not None:
                 self._initiators.was_read(job.initiator, intent.count * SECTOR)
-                return reply
-            case WriteBlocks() as intent if reply is not None and not self.fault:
+                return outcome
+            case WriteBlocks() as intent if outcome is not None and not self.fault:
                 self._repeats.executed(intent, job.arrived, self._clock.monotonic())
                 self.trouble.succeeded("writing")
                 self._initiators.was_written(job.initiator, intent.count * SECTOR)
-                return reply
+                return replies.write_reply(intent)
             case Flush() as intent if not self.fault:
                 self._initiators.replied(job.initiator, error=False)
                 return replies.flush_reply(intent)

@@ -23,6 +23,7 @@ from aoetui.engine.protocol.facts import ExportFacts
 from aoetui.engine.protocol.replies import Flush, ReadBlocks, Reply, WriteBlocks
 from aoetui.engine.protocol.silence import Silence
 from aoetui.engine.refusals import Refusals
+from aoetui.engine.second_look import SecondLook
 from aoetui.engine.snapshot import Severity
 from aoetui.engine.spec import Durability
 from aoetui.engine.state_changes import StateChanges
@@ -83,12 +84,11 @@ class Export:
         self._life = BackingLife(backing, to_its_end=spec.length is None)
         self._turns = Turns(
             spec=spec,
-            facts=self._facts,
             disk=self._disk,
             changes=StateChanges(self._facts, kept, events, clock),
             admission=Admission(spec, memory, events),
+            second_look=SecondLook(self._facts, self._disk, self.initiators, self.refusals),
             initiators=self.initiators,
-            refusals=self.refusals,
             look=self._look,
             events=events,
             clock=clock,

@@ -1,7 +1,7 @@
 """An export's requests in their turn: queued, judged again, carried out by its threads, answered.
 
-Replies of one thread leave together, as long as the disk does not make it wait. Where writes are answered only from stable
-storage, one thread flushes for all that are written so far, while others go on.
+A thread that is through with a request goes on with the next; one of them at a time answers for all. Where writes are answered
+only from stable storage, one flushes for all that are written so far, while others go on.
 """
 
 from __future__ import annotations
@@ -9,17 +9,16 @@ from __future__ import annotations
 import logging
 import threading
 from collections import deque
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 from aoetui.engine.api import EngineError
 from aoetui.engine.disk_queue import DiskQueue, Entry, Kind
 from aoetui.engine.gate import OpenGate
-from aoetui.engine.io_threads import SLOW, IoThreads
+from aoetui.engine.io_threads import MAX_THREADS, SLOW, IoThreads
 from aoetui.engine.jobs import Edit, Job
 from aoetui.engine.latency import Latencies
-from aoetui.engine.protocol import replies, target
 from aoetui.engine.protocol.replies import Flush, ReadBlocks, WriteBlocks
 from aoetui.engine.snapshot import Severity
 from aoetui.engine.spec import Durability
@@ -29,39 +28,40 @@ if TYPE_CHECKING:
 
     from aoetui.engine.admission import Admission
     from aoetui.engine.clock import Clock
-    from aoetui.engine.current_facts import CurrentFacts
     from aoetui.engine.disk_work import DiskWork
     from aoetui.engine.events import EventLog
     from aoetui.engine.gate import Gate
     from aoetui.engine.initiators import Initiators
     from aoetui.engine.ports import Port
-    from aoetui.engine.refusals import Refusals
+    from aoetui.engine.second_look import SecondLook
     from aoetui.engine.spec import ExportSpec
     from aoetui.engine.state_changes import StateChanges
 
-BATCH = 64
-"""Requests that one thread takes at a time, where the disk is quick; one call may serve a few more."""
+PREPARED = MAX_THREADS
+"""Calls to the disk that are made ready ahead, so that no thread waits for another's lock between two of them."""
+UNANSWERED = 64
+"""Calls that may be through and not answered, where the disk is quick."""
 STUCK = 0.002
-"""Seconds after which a call is not waited for by others: a busy interpreter alone keeps a quick one for less, mostly."""
+"""Seconds after which a call is taken for one that waits, though it is not through: a busy interpreter alone keeps a quick one
+for less, mostly."""
 _Entry = Entry[Job | Edit]
 _Intent = TypeVar("_Intent", ReadBlocks, WriteBlocks)
 _log = logging.getLogger(__name__)
 
 
-@dataclass(slots=True, eq=False)
-class _Batch:
-    """What one thread has taken."""
+@dataclass(frozen=True, slots=True)
+class _Through:
+    """A run that was carried out."""
 
-    runs: deque[list[_Entry]] = field(default_factory=deque)
-    """Not begun. Taken from by its thread, and by whoever finds it stuck, without a lock."""
-    begun: list[_Entry] = field(default_factory=list)
-    """What was taken for good; those that are nowhere below when it ends went wrong."""
-    through: list[tuple[_Entry, bytes | None]] = field(default_factory=list)
-    """By the disk: the replies, None where it failed."""
-    answers: list[tuple[_Entry, bytes | None]] = field(default_factory=list)
-    """Counted already. None is silence."""
-    calls: list[float] = field(default_factory=list)
-    """Seconds that each call to the disk took."""
+    run: Sequence[_Entry]
+    outcomes: Sequence[bytes | None]
+    """The replies; None where the disk failed, or for silence."""
+    seconds: float = 0.0
+    """What the call to the disk took."""
+    is_flushed: bool = False
+    """Whether it is as durable as it is to be."""
+    is_counted: bool = False
+    """Whether the replies are final, errors and silence included."""
 
 
 class Turns:
@@ -71,12 +71,11 @@ class Turns:
         self,
         *,
         spec: ExportSpec,
-        facts: CurrentFacts,
         disk: DiskWork,
         changes: StateChanges,
         admission: Admission,
+        second_look: SecondLook,
         initiators: Initiators,
-        refusals: Refusals,
         look: Callable[[], None],
         events: EventLog,
         clock: Clock,
@@ -85,21 +84,24 @@ class Turns:
         self.write_latencies = Latencies()
         self.gate: Gate = OpenGate()
         self._spec = spec
-        self._facts = facts
         self._disk = disk
         self._changes = changes
         self._admission = admission
+        self._second_look = second_look
         self._initiators = initiators
-        self._refusals = refusals
         self._look = look
         self._events = events
         self._clock = clock
         self._durable = spec.durability is Durability.DURABLE
         self._lock = threading.Lock()
         self._queue: DiskQueue[Job | Edit] = DiskQueue()
-        self._batches: set[_Batch] = set()
-        """In hand."""
-        self._written: list[tuple[_Entry, bytes | None]] = []
+        self._prepared: deque[list[_Entry]] = deque()
+        """Taken and judged. Any thread takes from it without the lock."""
+        self._through: deque[_Through] = deque()
+        """Not answered. Any thread adds to it without the lock; who answers takes from it."""
+        self._answering = threading.Lock()
+        """Of the thread that answers for all."""
+        self._written: list[_Entry] = []
         """Writes that wait for a flush."""
         self._flushing = False
         self._look_due = False
@@ -119,11 +121,6 @@ class Turns:
     def is_busy(self) -> bool:
         """Whether anything is queued or in hand."""
         return bool(len(self._queue))
-
-    @property
-    def waiting(self) -> int:
-        """Requests that are queued and not in hand."""
-        return self._queue.waiting
 
     def set_gate(self, gate: Gate) -> None:
         """Tell this gate from now on."""
@@ -154,24 +151,20 @@ class Turns:
             self.gate.close(reads=reads)
         for entry in entries:
             self._queue.add(entry)
-        self._free_what_is_stuck()
+        self._notice_stuck()
         self._threads.call()
 
     def look(self) -> None:
         """Have a thread look at the backing, unless one does so already."""
         with self._lock:
             self._look_due = True
-            self._free_what_is_stuck()
+            self._notice_stuck()
             self._threads.call()
 
-    def _free_what_is_stuck(self) -> None:
-        """What waits behind a call that takes long is for other threads to do."""
-        if not self._batches or self._disk.trouble.owes() <= STUCK:
-            return
-        for batch in self._batches:
-            while batch.runs:
-                self._queue.put_back(batch.runs.pop())
-        self._threads.pace.took(STUCK)
+    def _notice_stuck(self) -> None:
+        """A call that is not through tells nothing yet of how long it takes, and requests may wait behind it."""
+        if not (self._flushing or self._looking) and self._disk.trouble.owes() > STUCK:
+            self._threads.pace.took(STUCK)
 
     def finish(self) -> None:
         """Take no more. What was accepted is answered."""
@@ -188,7 +181,7 @@ class Turns:
     @property
     def ready(self) -> int:
         """Requests that may start."""
-        return self._queue.ready
+        return self._queue.ready + len(self._prepared)
 
     @property
     def aside(self) -> int:
@@ -203,107 +196,71 @@ class Turns:
     def next_task(self) -> tuple[Callable[[], None], bool] | None:
         """What a thread does next, and whether that takes none of the disk's turns."""
         if self._written and not self._flushing:
-            self._flushing = True
-            batch = _Batch(begun=[entry for entry, _ in self._written])
-            task = partial(self._carry_out, batch, partial(self._flush, self._written))
-            self._written = []
-            return task, True
+            written, self._written, self._flushing = self._written, [], True
+            return partial(self._flush, written), True
         if self._look_due and not self._looking:
             self._look_due, self._looking = False, True
             return self._do_look, True
-        if not self._queue.ready:
-            return None
-        batch = self._take()
-        self._batches.add(batch)
-        return partial(self._carry_out, batch, self._work), False
+        self._prepare()
+        # what is left to a thread that answers is seen by it, though it be at its end
+        return (self._work, False) if self._prepared or (self._through and not self._answering.locked()) else None
 
-    def _take(self) -> _Batch:
-        batch = _Batch()
-        share = min(BATCH, self._queue.ready // self._threads.pace.wanted)
-        taken = 0
-        while run := self._queue.take():
-            taken += len(run)
-            batch.begun += (stopped := [entry for entry in run if not entry.again and not self._goes_on(entry, batch)])
-            if not stopped:
-                batch.runs.append(run)
+    def _prepare(self) -> None:
+        """Judge what may start, and make it ready for any thread."""
+        while len(self._prepared) < PREPARED and (run := self._queue.take()):
+            split = False
+            goes_on: list[_Entry] = []
+            for entry in run:
+                may, reply = (True, None) if isinstance(entry.item, Edit) else self._second_look.judge(entry.item)
+                if may:
+                    goes_on.append(entry)
+                else:
+                    split = True
+                    self._through.append(_Through((entry,), (reply,), is_counted=True))
+            if split:
+                self._prepared.extend([entry] for entry in goes_on)
             else:
-                batch.runs.extend([entry] for entry in run if entry not in stopped)
-            if taken >= share:
-                break
-        return batch
-
-    def _goes_on(self, entry: _Entry, batch: _Batch) -> bool:
-        """Whether it is still to be carried out; if not, it is answered, or is not to be."""
-        job = entry.item
-        if isinstance(job, Edit):
-            return True
-        if job.state is not self._facts.now.state:
-            may, reply = self._still_may(job)
-            if not may:
-                batch.answers.append((entry, reply))
-                return False
-        reply = self._disk.judge(job)
-        if reply is not None:
-            batch.answers.append((entry, reply))
-        return reply is None
-
-    def _still_may(self, job: Job) -> tuple[bool, bytes | None]:
-        """Whether the initiator may still do what it asked for before the mask list or the reservation changed."""
-        mac, facts = job.initiator.mac, self._facts.now
-        silence = target.shut_out(mac, facts)
-        if silence is not None:
-            self._refusals.note(mac, job.port.interface, silence)
-            return False, None
-        match job.intent:
-            case (ReadBlocks() | WriteBlocks() | Flush()) as intent if target.reserved(mac, facts):
-                self._initiators.replied(job.initiator, error=True)
-                return False, replies.reserved_reply(intent)
-            case _:
-                return True, None
+                self._prepared.append(run)
 
     # ---- in a thread
 
-    def _carry_out(self, batch: _Batch, work: Callable[[_Batch], None]) -> None:
-        try:
-            try:
-                work(batch)
-            finally:
-                with self._lock:
-                    frames = self._settle(batch)
-            for port, made in frames.items():
-                port.send(made)
-        except Exception:  # noqa: BLE001 - one bad batch must not end the service of an export
-            _log.exception("a batch of requests to %s was dropped", self._spec.address)
-            self._events.add(Severity.ALARM, str(self._spec.address), "an internal error dropped requests: see the log file")
-
-    def _work(self, batch: _Batch) -> None:
-        """Carry out what was taken, until the disk makes us wait: then those that are through are answered first."""
+    def _work(self) -> None:
+        """Carry out what is prepared; answer when there is no more, when the disk made us wait, or when it is much."""
         clock = self._clock.monotonic
-        before = clock()
-        while batch.runs:
+        while not self.aside:
             try:
-                run = batch.runs.popleft()
+                run = self._prepared.popleft()
             except IndexError:
                 break
-            batch.begun += run
-            self._do(run, batch)
-            now = clock()
-            batch.calls.append(now - before)
-            if now - before > SLOW:
-                break
-            before = now
+            before = clock()
+            outcomes = self._do(run)
+            seconds = clock() - before
+            is_counted = outcomes is None or run[0].kind is Kind.ALONE
+            self._through.append(_Through(run, outcomes or [None] * len(run), seconds, is_counted=is_counted))
+            if seconds > SLOW or len(self._through) >= UNANSWERED:
+                self._answer()
+        self._answer()
 
-    def _do(self, run: list[_Entry], batch: _Batch) -> None:
-        match run[0].kind:
-            case Kind.READ:
-                batch.through += zip(run, self._disk.read(_intents(run, ReadBlocks)), strict=True)
-            case Kind.WRITE:
-                batch.through += zip(run, self._disk.write(_intents(run, WriteBlocks)), strict=True)
-            case Kind.FLUSH:
-                self._disk.flush()
-                batch.through += [(entry, b"") for entry in run]
-            case Kind.ALONE:
-                batch.answers.append((run[0], self._change(run[0].item)))
+    def _do(self, run: list[_Entry]) -> Sequence[bytes | None] | None:
+        """The outcomes; None if something went wrong that is not the disk's."""
+        try:
+            match run[0].kind:
+                case Kind.READ:
+                    return self._disk.read(_intents(run, ReadBlocks))
+                case Kind.WRITE:
+                    return self._disk.write(_intents(run, WriteBlocks))
+                case Kind.FLUSH:
+                    self._disk.flush()
+                    return [b""] * len(run)
+                case Kind.ALONE:
+                    return [self._change(run[0].item)]
+        except Exception:  # noqa: BLE001 - the thread's edge: one bad request must not end the service of an export
+            self._tell_mishap()
+            return None
+
+    def _tell_mishap(self) -> None:
+        _log.exception("requests to %s were dropped", self._spec.address)
+        self._events.add(Severity.ALARM, str(self._spec.address), "an internal error dropped requests: see the log file")
 
     def _change(self, item: Job | Edit) -> bytes | None:
         if isinstance(item, Edit):
@@ -317,13 +274,18 @@ class Turns:
         self._initiators.replied(item.initiator, error=made.error)
         return made.frame
 
-    def _flush(self, written: list[tuple[_Entry, bytes | None]], batch: _Batch) -> None:
+    def _flush(self, written: list[_Entry]) -> None:
+        """Bring what was written to stable storage, and answer."""
         try:
             self._disk.flush()
-            batch.through += written
+            self._through.append(_Through(written, [b""] * len(written), is_flushed=True))
+        except Exception:  # noqa: BLE001 - as in _do
+            self._tell_mishap()
+            self._through.append(_Through(written, [None] * len(written), is_counted=True))
         finally:
             with self._lock:
                 self._flushing = False
+        self._answer()
 
     def _do_look(self) -> None:
         try:
@@ -332,31 +294,41 @@ class Turns:
             with self._lock:
                 self._looking = False
 
-    # ---- these are through; under the lock
+    # ---- these are through
 
-    def _settle(self, batch: _Batch) -> dict[Port, list[bytes]]:
-        """Give back what was not begun and what is held for the rest; the replies to send.
+    def _answer(self) -> None:
+        """Answer what is through, unless another thread does so: it sees what we leave to it."""
+        while self._through and self._answering.acquire(blocking=False):
+            try:
+                with self._lock:
+                    frames = self._settle()
+                    self._prepare()
+                    self._threads.call()
+                for port, made in frames.items():
+                    port.send(made)
+            except Exception:  # noqa: BLE001 - as in _do
+                self._tell_mishap()
+            finally:
+                self._answering.release()
+
+    def _settle(self) -> dict[Port, list[bytes]]:
+        """Count what is through, and give back what it held; the replies to send. Under the lock.
 
         That is before they leave, for an initiator asks anew as soon as it hears one.
         """
-        is_flush = batch not in self._batches
-        self._batches.discard(batch)
-        while batch.runs:
-            self._queue.put_back(batch.runs.popleft())
-        for seconds in batch.calls:
-            self._threads.pace.took(seconds)
-        answers, gone = batch.answers, {*batch.begun}
-        for entry, reply in batch.through:
-            gone.discard(entry)
-            if self._durable and not is_flush and reply is not None and entry.kind is Kind.WRITE:
-                self._written.append((entry, reply))
-            elif isinstance(entry.item, Job):
-                answers.append((entry, self._disk.finished(entry.item, reply)))
-        frames = self._conclude(answers)
-        gone.difference_update(entry for entry, _ in answers)
-        if gone:
-            self._conclude([(entry, None) for entry in gone])
-        return frames
+        answers: list[tuple[_Entry, bytes | None]] = []
+        while self._through:
+            each = self._through.popleft()
+            if each.seconds and each.run[0].kind in (Kind.READ, Kind.WRITE):
+                self._threads.pace.took(each.seconds)
+            for entry, outcome in zip(each.run, each.outcomes, strict=True):
+                if each.is_counted or not isinstance(entry.item, Job):
+                    answers.append((entry, outcome))
+                elif self._durable and not each.is_flushed and outcome is not None and entry.kind is Kind.WRITE:
+                    self._written.append(entry)
+                else:
+                    answers.append((entry, self._disk.finished(entry.item, outcome)))
+        return self._conclude(answers)
 
     def _conclude(self, answers: list[tuple[_Entry, bytes | None]]) -> dict[Port, list[bytes]]:
         now = self._clock.monotonic()

@@ -134,7 +134,7 @@ def test_a_disk_that_hangs_holds_up_neither_the_end_nor_another_disk(veth_pair: 
             assert hung is not None
             assert hung.export is not None
             export = hung.export
-            wait_until(lambda: export.is_busy and not export._turns.waiting, "the write has reached the disk")
+            wait_until(lambda: export._disk.trouble.owes() > 0, "the write has reached the disk")
             other.write(3, b"\x5a" * SECTOR)
             stopping = engine.submit(StopExport(E91))
             assert not engine.stop(), "the end said that everything was flushed"
