@@ -10,7 +10,9 @@ from textual.binding import Binding, BindingType
 from textual.widgets import DataTable
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
+
+    from textual.widgets.data_table import RowKey
 
 
 GAP = 1
@@ -73,7 +75,7 @@ class LiveTable(DataTable[Text], inherit_bindings=False):
 
     def show(self, rows: Sequence[Row]) -> None:
         """Show these rows, in this order. Keys must differ. A Row that is the same object as before costs nothing."""
-        cells = {row.key: self._shown[row.key] if self._given.get(row.key) is row else self._fit(row.cells) for row in rows}
+        cells = {row.key: self._kept(row) or self._fit(row.cells) for row in rows}
         if list(cells) == list(self._shown):
             self._update(cells)
         else:
@@ -87,6 +89,17 @@ class LiveTable(DataTable[Text], inherit_bindings=False):
             return False
         self.move_cursor(row=self.get_row_index(key), animate=False)
         return True
+
+    def _kept(self, row: Row) -> tuple[Text, ...] | None:
+        """The cells as they were fitted before, unless they say something else: to compare costs less than to fit."""
+        given = self._given.get(row.key)
+        if given is None or (given is not row and not all(map(alike, given.cells, row.cells))):
+            return None
+        return self._shown[row.key]
+
+    def _update_dimensions(self, _new_rows: Iterable[RowKey]) -> None:
+        """Textual would measure each cell of the new rows, for columns as wide as their content: these have fixed widths."""
+        super()._update_dimensions(())
 
     def _fit(self, cells: tuple[Text, ...]) -> tuple[Text, ...]:
         return tuple(self._fitted(column, cell) for column, cell in zip(self._layout_of, cells, strict=True))
@@ -105,7 +118,7 @@ class LiveTable(DataTable[Text], inherit_bindings=False):
             if new is self._shown[key]:
                 continue
             for column, before, after in zip(self._layout_of, self._shown[key], new, strict=True):
-                if before.style != after.style or before != after:
+                if not alike(before, after):
                     self.update_cell(key, column.key, after)
 
     def _rebuild(self, cells: dict[str, tuple[Text, ...]]) -> None:
@@ -118,3 +131,8 @@ class LiveTable(DataTable[Text], inherit_bindings=False):
             index = self.get_row_index(kept) if kept in cells else min(row, len(cells) - 1)
             self.move_cursor(row=max(index, 0), animate=False, scroll=False)
             self.scroll_to(y=offset, animate=False, immediate=True)
+
+
+def alike(one: Text, other: Text) -> bool:
+    """Whether two cells look the same: Text compares what is written and its spans alone."""
+    return one is other or (one.plain == other.plain and one.style == other.style and one.spans == other.spans)

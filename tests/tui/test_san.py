@@ -6,11 +6,13 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
+from rich.text import Text
+from textual.app import App, ComposeResult
 
 from aoetui.app import ConsoleApp
 from aoetui.engine.snapshot import Alarm, Severity
 from aoetui.screens.choose_interfaces import ChooseInterfacesDialog
-from aoetui.widgets.table import LiveTable, Row
+from aoetui.widgets.table import Column, LiveTable, Row
 from tests.tui.fake_engine import BUSY, DEVICES, FIRST_RUN, MONOTONIC, NOTHING_ANSWERS, FakeEngine, device, path
 
 SnapCompare = Callable[..., bool]
@@ -221,3 +223,37 @@ async def test_a_row_is_made_anew_only_if_it_shows_something_else(monkeypatch: p
     shelf, address = f"shelf {DEVICES[0].address.shelf}", str(DEVICES[0].address)
     assert {key for key, row in changed.items() if first[key] is not row} == {shelf, address}
     assert all(again[key] is row for key, row in changed.items())
+
+
+class TableApp(App[None]):
+    """One table."""
+
+    def __init__(self, table: LiveTable) -> None:
+        super().__init__()
+        self._table = table
+
+    def compose(self) -> ComposeResult:
+        """It alone."""
+        yield self._table
+
+
+async def test_cells_are_fitted_again_only_if_they_say_something_else(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A list is made anew once a second, and fitting its cells costs more than comparing them."""
+    table = LiveTable([Column("name", "name", 8)])
+    fitted: list[str] = []
+    fit = LiveTable._fitted
+
+    def noted(self: LiveTable, column: Column, cell: Text) -> Text:
+        fitted.append(cell.plain)
+        return fit(self, column, cell)
+
+    monkeypatch.setattr(LiveTable, "_fitted", noted)
+    app = TableApp(table)
+    async with app.run_test():
+        for second in ("two", "two", "too"):
+            fitted.clear()
+            table.show([Row("1", (Text("one"),)), Row("2", (Text(second),))])
+        assert fitted == ["too"]
+        assert [table.get_cell(key, "name").plain for key in "12"] == ["one", "too"]
+        table.show([Row("1", (Text("one", "red"),)), Row("2", (Text("too"),))])
+        assert fitted == ["too", "one"], "a new colour is something else"
