@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 SLOTS = 100
 """Of a shelf; `load.c` counts alike."""
+_LOOKS = 1.0
+"""Seconds between two looks, which cost something with many exports."""
 SERVING = "serving"
 """What it prints when all are served."""
 
@@ -35,7 +37,7 @@ def serve(interface: str, paths: Sequence[Path]) -> None:
         engine.start()
         try:
             while not _served(engine):
-                time.sleep(0.05)
+                time.sleep(_LOOKS)
             print(SERVING, flush=True)  # noqa: T201
             signal.sigwait(ending)
         finally:
