@@ -14,16 +14,17 @@ MAX_THREADS = 32
 """Of one export. It is also how many requests its disk has at a time."""
 LINGER = 10.0
 """Seconds that a thread waits to be needed again."""
-SLOW = 0.0002
-"""Seconds: a call to the disk that took longer has waited for it. What is in the page cache takes a tenth of that."""
-_CALM = 1 / 16
+SLOW = 0.0004
+"""Seconds: a call to the disk that took longer has waited for it. What is in the page cache takes a twentieth of that, and what a
+busy interpreter adds."""
+_CALM = 1 / 6
 _log = logging.getLogger(__name__)
 
 
 class Pace:
     """How many requests at a time the disk is worth, by how long it took for the last ones.
 
-    What the page cache answers is done soonest by one thread: waking others costs more than the work. Where one call in twelve
+    What the page cache answers is done soonest by one thread: waking others costs more than the work. Where one call in five
     waits for the disk, or more, all threads are wanted after a few calls. Under the export's lock.
     """
 

@@ -9,14 +9,13 @@ from __future__ import annotations
 import logging
 import threading
 from collections import deque
-from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from aoetui.engine.api import EngineError
 from aoetui.engine.disk_queue import DiskQueue, Entry, Kind
 from aoetui.engine.gate import OpenGate
-from aoetui.engine.io_threads import MAX_THREADS, SLOW, IoThreads
+from aoetui.engine.io_threads import SLOW, IoThreads
 from aoetui.engine.jobs import Edit, Job
 from aoetui.engine.latency import Latencies
 from aoetui.engine.protocol.replies import Flush, ReadBlocks, WriteBlocks
@@ -37,7 +36,7 @@ if TYPE_CHECKING:
     from aoetui.engine.spec import ExportSpec
     from aoetui.engine.state_changes import StateChanges
 
-PREPARED = MAX_THREADS
+PREPARED = 64
 """Calls to the disk that are made ready ahead, so that no thread waits for another's lock between two of them."""
 UNANSWERED = 64
 """Calls that may be through and not answered, where the disk is quick."""
@@ -49,9 +48,8 @@ _Intent = TypeVar("_Intent", ReadBlocks, WriteBlocks)
 _log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class _Through:
-    """A run that was carried out."""
+class _Through(NamedTuple):
+    """A run that was carried out. A tuple, since one is made for each call to the disk."""
 
     run: Sequence[_Entry]
     outcomes: Sequence[bytes | None]
@@ -354,14 +352,15 @@ class Turns:
         return frames
 
     def _time(self, job: Job, now: float) -> None:
+        waited = now - job.arrived
         match job.intent:
             case ReadBlocks():
-                self.read_latencies.add(now - job.arrived)
+                self.read_latencies.add(waited)
             case WriteBlocks():
-                self.write_latencies.add(now - job.arrived)
+                self.write_latencies.add(waited)
             case _:
                 return
-        job.initiator.latencies.add(now - job.arrived)
+        job.initiator.latencies.add(waited)
 
     # ---- in the last thread
 
