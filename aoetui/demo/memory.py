@@ -45,6 +45,15 @@ class MemoryWire:
         """Never: the MTU does not change."""
         return False
 
+    @property
+    def lane(self) -> None:
+        """There is no ring that a compiled loop could work on."""
+
+    @property
+    def interpreted(self) -> str:
+        """Why not."""
+        return "the wire is in memory"
+
     def fileno(self) -> int:
         """There is no descriptor."""
         return -1

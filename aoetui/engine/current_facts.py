@@ -17,8 +17,14 @@ class CurrentFacts:
     def __init__(self, facts: ExportFacts) -> None:
         self.now = facts
         self._lock = threading.Lock()
+        self._changed: Callable[[], None] = lambda: None
+
+    def watch(self, changed: Callable[[], None]) -> None:
+        """Call this after each change, before whoever made it goes on."""
+        self._changed = changed
 
     def change(self, change: Callable[[ExportFacts], ExportFacts]) -> None:
         """Replace them by what `change` makes of them."""
         with self._lock:
             self.now = change(self.now)
+            self._changed()

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from aoetui.engine.backing import Backing
     from aoetui.engine.clock import Clock
+    from aoetui.engine.fast_export import FastExport
     from aoetui.engine.initiators import Initiators
     from aoetui.engine.jobs import Job
     from aoetui.engine.spec import ExportSpec
@@ -41,6 +42,8 @@ class DiskWork:
         self._initiators = initiators
         self._clock = clock
         self._repeats = Repeats()
+        self.lanes: FastExport | None = None
+        """Compiled loops that write too."""
         self._syncing = threading.Lock()
         """For what tells of lost pages: the kernel tells it once, so whoever hears of it says so before another asks."""
 
@@ -71,7 +74,10 @@ class DiskWork:
     def _judge_write(self, job: Job, intent: WriteBlocks) -> bytes | None:
         if self.fault:
             return self._failed(job, intent)
-        repeat = self._repeats.is_repeat(intent, job.arrived, job.initiator.tags)
+        tags = job.initiator.tags
+        repeat = self._repeats.is_repeat(intent, job.arrived, tags) or (
+            self.lanes is not None and self.lanes.knows_write(intent, job.arrived, tags)
+        )
         if job.initiator.asked.is_retransmission(intent, job.arrived, write=True) or repeat:
             self._initiators.was_repeated(job.initiator)
         return replies.write_reply(intent) if repeat else None
@@ -126,6 +132,8 @@ class DiskWork:
                 return outcome
             case WriteBlocks() as intent if outcome is not None and not self.fault:
                 self._repeats.executed(intent, job.arrived, self._clock.monotonic())
+                if self.lanes is not None:
+                    self.lanes.remember_write(intent)
                 self.trouble.succeeded("writing")
                 self._initiators.was_written(job.initiator, intent.count * SECTOR)
                 return replies.write_reply(intent)

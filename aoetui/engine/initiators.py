@@ -6,12 +6,14 @@ import threading
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from aoetui.engine.latency import Latencies
+from aoetui.engine.latency import Latencies, add_counts
 from aoetui.engine.port_names import interface_of
 from aoetui.engine.protocol.repeats import Retransmissions, TagUse
 from aoetui.engine.snapshot import Counters
 
 if TYPE_CHECKING:
+    from aoetui.engine.fast.lane import Lane
+    from aoetui.engine.fast_export import FastInitiator
     from aoetui.engine.protocol.address import Mac
 
 ACTIVE_SECONDS = 60.0
@@ -34,6 +36,14 @@ class Tally:
     failed: int = 0
     retransmits: int = 0
     """Guessed: requests that look asked for the second time, and writes that certainly were."""
+
+    def add(self, counters: Counters) -> None:
+        """What a compiled loop counted of reads and writes."""
+        self.reads += counters.reads
+        self.writes += counters.writes
+        self.read_bytes += counters.read_bytes
+        self.write_bytes += counters.write_bytes
+        self.retransmits += counters.retransmits
 
     def counters(self) -> Counters:
         """The figures of now."""
@@ -66,15 +76,44 @@ class InitiatorRecord:
     latencies: Latencies = field(default_factory=Latencies)
     asked: Retransmissions = field(default_factory=Retransmissions)
     tags: TagUse = field(default_factory=TagUse)
+    fast: FastInitiator | None = None
+    """Where a compiled loop answers it too; what was answered there is counted there."""
+
+    @property
+    def last_read_or_written(self) -> float | None:
+        """When it last did; None: never."""
+        fast = self.fast.last_io if self.fast is not None else 0.0
+        return max(fast, self.last_io or 0.0) or self.last_io
 
     @property
     def last_used(self) -> float:
         """When it last read or wrote, or else came."""
-        return self.first_seen if self.last_io is None else self.last_io
+        last = self.last_read_or_written
+        return self.first_seen if last is None else last
+
+    @property
+    def last_asked(self) -> float:
+        """When it was last answered, or queued."""
+        return max(self.last_seen, self.last_used)
 
     def is_active(self, now: float) -> bool:
         """Whether it is at work."""
-        return self.last_io is not None and now - self.last_io <= ACTIVE_SECONDS
+        last = self.last_read_or_written
+        return last is not None and now - last <= ACTIVE_SECONDS
+
+    def counters(self) -> Counters:
+        """What was answered to it."""
+        fast = self.fast
+        return self.tally.counters() if fast is None else self.tally.counters() + fast.counters()
+
+    @property
+    def dropped_everywhere(self) -> int:
+        """`dropped`, by the compiled loop too."""
+        return self.dropped + (0 if self.fast is None else self.fast.dropped)
+
+    def latency_counts(self) -> list[int]:
+        """How long its requests waited, by step."""
+        return self.latencies.counts if self.fast is None else add_counts([self.latencies.counts, self.fast.latencies()])
 
 
 class Initiators:
@@ -95,7 +134,37 @@ class Initiators:
 
     def total(self) -> Counters:
         """What was answered to all of them; any thread."""
-        return self._total.counters()
+        with self._lock:  # a record that is absorbed meanwhile would be counted twice, or not at all
+            fast = [record.fast for record in self._records.values() if record.fast is not None]
+            return sum((each.counters() for each in fast), self._total.counters())
+
+    def leave(self, lane: Lane) -> None:
+        """This loop answers no more: what it answered is counted here from now on."""
+        with self._lock:
+            self._absorb([record for record in self._records.values() if record.fast is not None and record.fast.lane is lane])
+
+    def _absorb(self, records: list[InitiatorRecord]) -> None:
+        by_lane: dict[Lane, list[InitiatorRecord]] = {}
+        for record in records:
+            if record.fast is not None:
+                by_lane.setdefault(record.fast.lane, []).append(record)
+        for lane, those in by_lane.items():
+            rows = [record.fast.row for record in those if record.fast is not None]
+            lane.remove_initiators(rows)
+            for record in those:
+                self._take_over(record)
+            lane.free_initiators(rows)
+
+    def _take_over(self, record: InitiatorRecord) -> None:
+        fast, record.fast = record.fast, None
+        if fast is None:
+            return
+        counters = fast.counters()
+        for tally in (record.tally, self._total):
+            tally.add(counters)
+        record.last_io = max(fast.last_io, record.last_io or 0.0) or None
+        record.dropped += fast.dropped
+        record.latencies.counts = add_counts([record.latencies.counts, fast.latencies()])
 
     def find(self, mac: Mac, interface: str, now: float) -> InitiatorRecord:
         """The record of an initiator that was seen `now`, made if need be; any thread."""
@@ -111,6 +180,7 @@ class Initiators:
                 # whose requests wait keeps its buffer count
                 idle = [item for item in self._records.items() if not item[1].under_way]
                 idle_longest = sorted(idle, key=lambda item: item[1].last_used)
+                self._absorb([record for _, record in idle_longest[:FORGOTTEN_AT_ONCE]])
                 for key, _ in idle_longest[:FORGOTTEN_AT_ONCE]:
                     del self._records[key]
             made = InitiatorRecord(mac, interface, now)

@@ -34,6 +34,7 @@ from aoetui.engine.clock import Clock
 from aoetui.engine.conflicts import EndingError
 from aoetui.engine.core import Core
 from aoetui.engine.desk import Desk
+from aoetui.engine.fast_path import fast_path
 from aoetui.engine.latency import add_counts, latency_of
 from aoetui.engine.links import LinkWatcher
 from aoetui.engine.packet import PacketSocket
@@ -103,6 +104,7 @@ class LocalEngine:
     def start(self) -> None:
         """Take up the config file and begin. Raises EngineError if the file is not good; then nothing has begun."""
         self._desk.load()
+        fast_path.load()
         self._core.start()
         self._thread.start()
         self._changed()

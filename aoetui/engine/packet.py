@@ -10,27 +10,37 @@ import select
 import socket
 import struct
 import threading
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from enum import IntEnum
 from typing import TYPE_CHECKING, Protocol
 
 from aoetui.engine.api import EngineError
-from aoetui.engine.packet_ring import SOL_PACKET, PacketOption, Ring, stride_for
+from aoetui.engine.fast_path import fast_path
+from aoetui.engine.packet_ring import MAX_BATCH, SOL_PACKET, PacketOption, Ring, stride_for
 from aoetui.engine.packet_send import BatchSender
 from aoetui.engine.permission import raw_sockets_refused
 from aoetui.engine.port_names import split_port_name
 from aoetui.engine.protocol.address import Mac
-from aoetui.engine.protocol.wire import ETHERTYPE_AOE
+from aoetui.engine.protocol.wire import ETHERTYPE_AOE, sectors_per_frame
 from aoetui.engine.vlan_tags import ETHERTYPE_ALL, attach_filter, tagged
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from aoetui.engine.fast.lane import Lane
 
 _ARPHRD_ETHER = 1
 _MAX_NAME = 15
 _MR_PROMISC = 1
 """PACKET_MR_PROMISC (include/uapi/linux/if_packet.h)."""
 _IFREQ = struct.Struct("=16s24x")
+_SO_SNDBUFFORCE = 32
+_SEND_BUFFER = 4 << 20
+"""Bytes of replies that may wait for the interface: two batches of the largest."""
+_STOP_TIME = 0.2
+"""Seconds that a loop is given to end; after that it is in a call to a disk."""
+_LANE_WAIT = 0.1
+"""Seconds between two looks whether a disk keeps the loop."""
 
 
 class _Ioctl(IntEnum):
@@ -59,6 +69,9 @@ class WireStatistics:
     truncated: int = 0
     """Longer than a slot of the ring (the MTU grew): refused."""
 
+    def __add__(self, other: WireStatistics) -> WireStatistics:
+        return WireStatistics(*map(sum, zip(astuple(self), astuple(other), strict=True)))
+
 
 class Wire(Protocol):
     """What a port needs of a link."""
@@ -69,7 +82,17 @@ class Wire(Protocol):
 
     @property
     def needs_reopen(self) -> bool:
-        """Whether the MTU has outgrown what this wire can receive: open another in its place."""
+        """Whether this wire cannot receive any more, since the MTU has outgrown it or a disk keeps its loop: open another."""
+        ...
+
+    @property
+    def lane(self) -> Lane | None:
+        """The compiled loop that answers plain reads and writes before `receive` has them; None: `receive` has them all."""
+        ...
+
+    @property
+    def interpreted(self) -> str:
+        """Why there is none; empty if there is."""
         ...
 
     def fileno(self) -> int:
@@ -146,9 +169,21 @@ class PacketSocket:
         self._socket.bind((self.interface, ETHERTYPE_AOE if self.vlan is None else ETHERTYPE_ALL))
         self._sender = BatchSender(self._socket.fileno())
         self._wakeup = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
-        self._poll = select.poll()
-        self._poll.register(self._socket, select.POLLIN)
-        self._poll.register(self._wakeup, select.POLLIN)
+        self._polls = (select.poll(), select.poll())
+        """Without the socket, which is the loop's then, and with it."""
+        self._polls[1].register(self._socket, select.POLLIN)
+        for each in self._polls:
+            each.register(self._wakeup, select.POLLIN)
+        with contextlib.suppress(OSError):  # a user namespace may not: then it is the system's default
+            self._socket.setsockopt(socket.SOL_SOCKET, _SO_SNDBUFFORCE, _SEND_BUFFER)
+        self._lane: Lane | None = None
+        self._switched_off = ""
+        self._left: list[bytes] = []
+        """Frames that the loop had set aside when it was stopped."""
+        self._before = WireStatistics()
+        """What loops counted that have ended."""
+        self._lane_received = 0
+        self._stuck = False
         self._ring_dropped = 0
         self._down = False
         self._closed = False
@@ -183,11 +218,29 @@ class PacketSocket:
         name = self._name()
         (self.mtu,) = struct.unpack_from("=i", self._ask(_Ioctl.GIFMTU, name), 16)
         self.mac = Mac(self._ask(_Ioctl.GIFHWADDR, name)[18:24])
+        lane = getattr(self, "_lane", None)
+        if lane is not None:
+            lane.readdress(self.mac, sectors_per_frame(self.mtu))
 
     @property
     def needs_reopen(self) -> bool:
         """See Wire."""
-        return stride_for(self.mtu) > self._ring.stride
+        return self._stuck or stride_for(self.mtu) > self._ring.stride
+
+    @property
+    def lane(self) -> Lane | None:
+        """See Wire."""
+        return self._lane
+
+    @property
+    def interpreted(self) -> str:
+        """See Wire."""
+        return "" if self._lane is not None else self._switched_off or fast_path.why_not
+
+    def interpret(self, why: str) -> None:
+        """Use no compiled loop, for this reason; with an empty one, use it again. Holds from the next `receive` on."""
+        self._switched_off = why
+        self.wake()
 
     def fileno(self) -> int:
         """See Wire."""
@@ -198,23 +251,72 @@ class PacketSocket:
         with self._receiving:
             if self._closed:
                 raise OSError(errno.EBADF, "the packet socket is closed")
-            frames = self._ring.take(self.mac)
+            self._follow_fast_path()
+            frames = self._take()
             if not frames:
                 self._wait(timeout)
-                frames = [] if self._closed else self._ring.take(self.mac)
+                frames = [] if self._closed else self._take()
             if frames:
                 self._down = self._sender.link_lost = False
             return frames
 
+    def _take(self) -> list[bytes]:
+        lane = self._lane
+        if lane is None:
+            left, self._left = self._left, []
+            return left or self._ring.take(self.mac)
+        if lane.received != self._lane_received:
+            self._lane_received = lane.received
+            self._down = self._sender.link_lost = False
+        # if a disk keeps the loop, the port is to be opened anew: this one answers nothing more
+        self._stuck = self._stuck or lane.give_up_if_stuck()
+        return [] if self._stuck else lane.take(MAX_BATCH)
+
+    def _follow_fast_path(self) -> None:
+        """Begin with the compiled loop when there is one, and end it when it failed or is not wanted."""
+        lane = self._lane
+        if lane is None:
+            if fast_path.lane is not None and not self._switched_off:
+                self._lane = fast_path.lane(
+                    socket=self._socket.fileno(),
+                    ring=self._ring.memory,
+                    stride=self._ring.stride,
+                    slots=self._ring.slots,
+                    slot=self._ring.head,
+                    index=self.index,
+                    vlan=self.vlan or 0,
+                    wake=self._wakeup,
+                )
+                self._lane.start(self.mac, sectors_per_frame(self.mtu))
+        elif lane.failed or self._switched_off:
+            self._switched_off = self._switched_off or "the compiled data path failed: the log file says more"
+            if lane.stop(_STOP_TIME):
+                self._end_lane(lane)
+
+    def _end_lane(self, lane: Lane) -> None:
+        """Go on where the loop stopped."""
+        self._left = lane.take_all()
+        ring = self._ring
+        ring.head = lane.slot
+        self._before += WireStatistics(*lane.statistics())
+        self._lane = None
+        lane.release()
+
     def _wait(self, timeout: float) -> None:
-        if self._down or self._sender.link_lost:
+        lane = self._lane
+        if self._down or self._sender.link_lost or (lane is not None and lane.link_lost):
             self._name()  # a link that is deleted while it is down reports no error of its own
-        ready = dict(self._poll.poll(max(0.0, timeout) * 1000))
+        ready = dict(self._polls[lane is None].poll(max(0.0, timeout if lane is None else min(timeout, _LANE_WAIT)) * 1000))
         if self._wakeup in ready:
             with contextlib.suppress(BlockingIOError):
                 os.eventfd_read(self._wakeup)
         if ready.get(self._socket.fileno(), 0) & select.POLLERR:
             self._raise_pending()
+        if lane is not None and lane.in_error:
+            try:
+                self._raise_pending()
+            finally:
+                lane.error_taken()
 
     def _raise_pending(self) -> None:
         """Take the socket's error, which ends the state of error, and raise it."""
@@ -234,8 +336,9 @@ class PacketSocket:
             if not self._closed:
                 counts = self._socket.getsockopt(SOL_PACKET, PacketOption.STATISTICS, 8)
                 self._ring_dropped += struct.unpack("=II", counts)[1]  # reading sets the kernel's own to 0
-        ring = self._ring
-        return WireStatistics(ring.received, self._ring_dropped, ring.foreign_vlan, self._sender.failed, ring.truncated)
+        ring, lane = self._ring, self._lane
+        counts_of_ring = WireStatistics(ring.received, self._ring_dropped, ring.foreign_vlan, self._sender.failed, ring.truncated)
+        return counts_of_ring + (self._before if lane is None else WireStatistics(*lane.statistics()) + self._before)
 
     def wake(self) -> None:
         """See Wire."""
@@ -253,6 +356,17 @@ class PacketSocket:
             self._closed = True
         self._sender.close()
         with self._receiving:
-            self._ring.close()
-            self._socket.close()
-            os.close(self._wakeup)
+            lane = self._lane
+            if lane is None:
+                self._dispose()
+            elif lane.stop(_STOP_TIME):
+                lane.release()
+                self._dispose()
+            else:
+                lane.abandon()
+                lane.when_ended(self._dispose)
+
+    def _dispose(self) -> None:
+        self._ring.close()
+        self._socket.close()
+        os.close(self._wakeup)

@@ -26,7 +26,9 @@ MAX_BATCH = 256
 """Frames that one call takes at most."""
 
 _TPACKET_V2 = 1
-_SLOT_OVERHEAD = 66 + 14 + 4
+_RESERVE = 26
+"""Bytes left free in a slot before the Ethernet header: so the data of an ATA frame begins at a multiple of 128."""
+_SLOT_OVERHEAD = 66 + _RESERVE + 14 + 4
 """Bytes of a slot before the Ethernet header, the header itself, and one VLAN tag left in a frame."""
 _SLOT = struct.Struct("=IIIH10xH10xi2xB")
 """struct tpacket2_hdr: status, length, captured length, offset of the frame, VLAN tag; of sockaddr_ll: link, packet type."""
@@ -40,6 +42,7 @@ class PacketOption(IntEnum):
     RX_RING = 5
     STATISTICS = 6
     VERSION = 10
+    RESERVE = 12
     QDISC_BYPASS = 20
     IGNORE_OUTGOING = 23
 
@@ -85,11 +88,13 @@ class Ring:
         block = max(BLOCK_BYTES, self.stride)
         sock.setsockopt(SOL_PACKET, PacketOption.VERSION, _TPACKET_V2)
         request = struct.pack("=IIII", block, RING_BYTES // block, self.stride, self.slots)
+        sock.setsockopt(SOL_PACKET, PacketOption.RESERVE, _RESERVE)
         sock.setsockopt(SOL_PACKET, PacketOption.RX_RING, request)
-        self._map = mmap.mmap(sock.fileno(), RING_BYTES)
-        self._bytes = memoryview(self._map)
+        self.memory = mmap.mmap(sock.fileno(), RING_BYTES)
+        self._bytes = memoryview(self.memory)
         self._words = self._bytes.cast("I")
-        self._head = 0
+        self.head = 0
+        """The slot that the kernel fills next, or has filled first."""
 
     def take(self, mac: Mac) -> list[bytes]:
         """Copy out what the kernel has filled, up to MAX_BATCH slots, and hand those slots back. Empty if nothing came.
@@ -99,13 +104,13 @@ class Ring:
         frames = []
         words, step = self._words, self.stride // 4
         for _ in range(MAX_BATCH):
-            if not words[self._head * step] & _USER:
+            if not words[self.head * step] & _USER:
                 break
-            frame = self._read(self._head * self.stride, mac)
+            frame = self._read(self.head * self.stride, mac)
             if frame is not None:
                 frames.append(frame)
-            words[self._head * step] = 0
-            self._head = (self._head + 1) % self.slots
+            words[self.head * step] = 0
+            self.head = (self.head + 1) % self.slots
         self.received += len(frames)
         return frames
 
@@ -135,4 +140,4 @@ class Ring:
         """Unmap the ring."""
         self._words.release()
         self._bytes.release()
-        self._map.close()
+        self.memory.close()

@@ -29,6 +29,11 @@ def runtime_dir() -> Path:
     return _place("XDG_RUNTIME_DIR", "/run", own / _NAME if own.is_dir() else state_dir() / "run")
 
 
+def cache_dir() -> Path:
+    """What can be made again: $XDG_CACHE_HOME/aoetui, else /var/cache/aoetui for root, else the user's own."""
+    return _place("XDG_CACHE_HOME", "/var/cache", platformdirs.user_cache_path(_NAME))
+
+
 def log_dir() -> Path:
     """Rotating log files: `log` under the state folder."""
     return state_dir() / "log"

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from collections.abc import Set as AbstractSet
 
+    from aoetui.engine.fast.lane import Lane
     from aoetui.engine.packet import Wire, WireStatistics
     from aoetui.engine.protocol.silence import Silence
 
@@ -49,13 +50,21 @@ class Port:
     """
 
     def __init__(
-        self, name: str, link: LinkFacts, wire: Wire, handler: FrameHandler, on_lost: Callable[[Port, str], None]
+        self,
+        name: str,
+        link: LinkFacts,
+        wire: Wire,
+        handler: FrameHandler,
+        *,
+        on_lost: Callable[[Port, str], None],
+        on_change: Callable[[], None],
     ) -> None:
         self.interface = name
         self.index = link.index
         self._wire = wire
         self._handler = handler
         self._on_lost = on_lost
+        self._on_change = on_change
         self.presence = object()
         """The same in ports that followed each other without a pause, as when the receive ring was made larger."""
         self.silences: Counter[Silence] = Counter()
@@ -81,8 +90,18 @@ class Port:
 
     @property
     def needs_reopen(self) -> bool:
-        """Whether the MTU outgrew the receive ring."""
+        """Whether it cannot receive any more as it is: see Wire."""
         return self._wire.needs_reopen
+
+    @property
+    def lane(self) -> Lane | None:
+        """The compiled loop that answers plain reads and writes before this thread sees them, if there is one."""
+        return self._wire.lane
+
+    @property
+    def interpreted(self) -> str:
+        """Why there is none; empty if there is."""
+        return self._wire.interpreted
 
     def statistics(self) -> WireStatistics:
         """What the socket counted since it was opened."""
@@ -105,7 +124,10 @@ class Port:
         return PortFacts(mac=self._wire.mac, sector_count=sectors_per_frame(mtu), frame_limit=longest_frame(mtu))
 
     def _run(self) -> None:
+        known: object = (None, False)
         while not self._stopping:
+            if known != (known := (self._wire.lane, self._wire.needs_reopen)):
+                self._on_change()
             try:
                 frames = self._wire.receive(_WAIT)
             except OSError as error:
@@ -215,7 +237,7 @@ class Ports:
         except EngineError as error:
             self._problems[name] = error
             return port is not None
-        opened = Port(name, links[interface_of(name)], wire, self._handler, self._lost)
+        opened = Port(name, links[interface_of(name)], wire, self._handler, on_lost=self._lost, on_change=self._on_change)
         if port is not None:
             opened.presence = port.presence
         self._open[name] = opened

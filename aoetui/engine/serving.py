@@ -6,6 +6,7 @@ Changes come from the engine's thread alone. Ports read `_table`, which is repla
 from __future__ import annotations
 
 import threading
+import time
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
@@ -74,7 +75,7 @@ class Held:
     def latency_counts(self) -> list[int]:
         """Of reads and writes together, since it was opened."""
         export = self.export
-        return add_counts([] if export is None else [export.read_latencies.counts, export.write_latencies.counts])
+        return add_counts([] if export is None else export.latency_counts())
 
 
 @dataclass(frozen=True, slots=True)
@@ -370,6 +371,19 @@ class Serving:
                 for interface in held.admitted:
                     table.setdefault(interface, _ServedHere({})).exports[key] = held.export
         self._table = table
+        if self._clock.monotonic is time.monotonic:  # which is the compiled loop's clock
+            for held in self.held():
+                if held.export is not None:
+                    _follow_lanes(held.export, [] if self._ending else held.admitted.values())
+
+
+def _follow_lanes(export: Export, ports: Iterable[Port]) -> None:
+    """Have the compiled loops of these ports serve the export, and no others."""
+    wanted = {lane for port in ports if (lane := port.lane) is not None}
+    for lane in set(export.fast.lanes) - wanted:
+        export.fast.leave(lane)
+    for lane in wanted - set(export.fast.lanes):
+        export.fast.join(lane)
 
 
 def _audience(facts: ExportFacts) -> Iterable[Mac]:

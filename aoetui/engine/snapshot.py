@@ -3,7 +3,7 @@ aware and in UTC. Everything here travels as JSON through `to_json`."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import astuple, dataclass, fields, is_dataclass
 from datetime import datetime
 from enum import Enum, StrEnum
 from pathlib import Path
@@ -101,6 +101,9 @@ class Counters:
     """Answers with an ATA or AoE error."""
     retransmits: int = 0
     """Requests that initiators seem to have asked for again. A guess: a program may read the same sectors twice as well."""
+
+    def __add__(self, other: Counters) -> Counters:
+        return Counters(*map(sum, zip(astuple(self), astuple(other), strict=True)))
 
 
 @dataclass(frozen=True, slots=True)

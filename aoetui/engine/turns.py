@@ -127,6 +127,12 @@ class Turns:
             if self._shut is not None:
                 gate.close(reads=self._shut)
 
+    def reopen(self) -> None:
+        """Open the gate if nothing waits: requests that were sent here for no more than an answer have had it."""
+        with self._lock:
+            if not self.is_busy:
+                self.gate.open()
+
     def enqueue(self, jobs: Sequence[Job]) -> None:
         """Queue a batch of requests, as far as they are admitted."""
         with self._lock:

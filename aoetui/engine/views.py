@@ -65,8 +65,8 @@ def export_view(held: Held, ports: Ports, links: Mapping[str, LinkFacts], clock:
         rates=held.meter.rates,
         history=tuple(held.meter.history),
         latency=latency_of(held.latency.recent),
-        read_latency=Latency() if export is None else latency_of(list(export.read_latencies.counts)),
-        write_latency=Latency() if export is None else latency_of(list(export.write_latencies.counts)),
+        read_latency=Latency() if export is None else latency_of(export.latency_counts()[0]),
+        write_latency=Latency() if export is None else latency_of(export.latency_counts()[1]),
         initiators=() if export is None else tuple(_initiator_view(record, clock) for record in export.initiators.values()),
         refused=() if export is None else tuple(_refused_view(refusal, clock) for refusal in export.refusals.values()),
         refused_frames=0 if export is None else export.refusals.total,
@@ -101,17 +101,17 @@ def _problem(held: Held, state: ExportState, served: tuple[PortSnapshot, ...], t
 
 
 def _initiator_view(record: InitiatorRecord, clock: Clock) -> InitiatorSnapshot:
-    last_io = record.last_io
+    last_io = record.last_read_or_written
     return InitiatorSnapshot(
         mac=record.mac,
         interface=record.interface,
         first_seen=clock.when(record.first_seen),
         last_io=None if last_io is None else clock.when(last_io),
-        last_seen=clock.when(record.last_seen),
-        counters=record.tally.counters(),
+        last_seen=clock.when(record.last_asked),
+        counters=record.counters(),
         under_way=record.under_way,
-        dropped=record.dropped,
-        latency=latency_of(list(record.latencies.counts)),
+        dropped=record.dropped_everywhere,
+        latency=latency_of(record.latency_counts()),
         active=record.is_active(clock.monotonic()),
     )
 

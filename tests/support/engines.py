@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from aoetui.engine.api import AddExport
 from aoetui.engine.config import ConfigFile
+from aoetui.engine.fast_path import fast_path
 from aoetui.engine.local import LocalEngine
 from aoetui.engine.protocol.address import Address
 from aoetui.engine.protocol.wire import SECTOR
@@ -31,6 +32,8 @@ E91 = Address(9, 1)
 SIZE = 1 << 20
 PATIENCE = 20.0
 """Seconds that a command may take before its test has failed."""
+PREPARING = 300.0
+"""Seconds that the compiled data path may take to be there: with AOETUI_COMPILED=0 none, for then it is not."""
 
 
 @contextlib.contextmanager
@@ -38,6 +41,7 @@ def engine_in(
     namespace: Namespace, config: Path | None = None, *, state: Path | None = None, clock: Clock | None = None
 ) -> Iterator[LocalEngine]:
     """An engine whose threads live in a namespace; it keeps state in a folder of that name. It must end in time."""
+    fast_path.wait(PREPARING)
     engine = LocalEngine(config=None if config is None else ConfigFile(config), state=StateStore(state), clock=clock)
     namespace.run(engine.start)
     try:

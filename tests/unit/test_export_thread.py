@@ -45,6 +45,7 @@ class Link:
     export: Export
     interface: str = "near0"
     facts: PortFacts = field(default_factory=lambda: PortFacts(mac=golden.TARGET, sector_count=2))
+    lane: None = None
     answered: int = 0
     tags: itertools.count[int] = field(default_factory=itertools.count)
 

@@ -124,6 +124,11 @@ class TagUse:
         elif len(self._asked) > self.MEMORY:
             del self._asked[next(iter(self._asked))]
 
+    @property
+    def kinds_reused(self) -> int:
+        """Bit 0 and 1: whether tags with a clear, or a set, top bit were used again."""
+        return sum(1 << kind for kind in self._reused)
+
     def reused(self, tag: int) -> bool:
         """Whether another request had a tag of this kind again."""
         return tag >> 31 in self._reused

@@ -1,0 +1,222 @@
+"""The end of a batch: what takes the reference path goes into the FIFO, replies are counted and sent, waiting times are noted."""
+
+from __future__ import annotations
+
+from aoetui.engine.fast.compiler import c_eventfd_write, c_poll, c_sendmmsg, compiled, copy_bytes, errno_of, fence, load8, store32
+from aoetui.engine.fast.memory import forget
+from aoetui.engine.fast.tables import (
+    COUNT_OF_ENTRIES,
+    E_COUNT,
+    E_DATA,
+    E_EXPORT,
+    E_FRAME,
+    E_INITIATOR,
+    E_KIND,
+    E_LENGTH,
+    E_MEMORY,
+    ENTRY_HEAD,
+    FIFO,
+    FIFO_DROPPED,
+    FIFO_FILLED,
+    FIFO_LOST,
+    FIFO_READ,
+    FIFO_WRITTEN,
+    GATE_READS,
+    GATE_WRITES,
+    HEAD,
+    I_READ_BYTES,
+    I_READS,
+    I_WRITE_BYTES,
+    I_WRITES,
+    LINK_LOST,
+    READ,
+    ROUTE,
+    SEND_FAILED,
+    SERVED,
+    SOCKET,
+    STEPS,
+    VLAN,
+    WAKE,
+    WRAP,
+    WRITE,
+    X_GATE,
+    X_HANDLED,
+    X_ROUTED,
+    Tables,
+)
+
+_ATA_HEADER, _MIN_FRAME, _TAG = 36, 60, 4
+_DONTWAIT = 0x40
+_RETRIES = 3
+_RETRY_MS = 2
+_EBADF, _EAGAIN, _EFAULT, _ENODEV, _ENXIO, _ENETDOWN, _ENOBUFS = 9, 11, 14, 19, 6, 100, 105
+
+
+@compiled
+def _fifo_place(t: Tables, size: int) -> int:
+    """Where in the FIFO `size` bytes fit in one piece; -1: nowhere."""
+    filled = t.port[FIFO_FILLED]
+    at = filled & (FIFO - 1)
+    skip = FIFO - at if at + size > FIFO else 0
+    if filled + skip + size - t.port[FIFO_READ] > FIFO:
+        return -1
+    if skip:
+        store32(t.fifo.ctypes.data + at, WRAP)
+        t.port[FIFO_FILLED] = filled + skip
+        return 0
+    return at
+
+
+@compiled
+def _put(t: Tables, n: int) -> None:
+    """Put entry `n` into the FIFO, or count that there was no room: its initiator asks again."""
+    frame, length, export = t.entries[n, E_FRAME], t.entries[n, E_LENGTH], t.entries[n, E_EXPORT]
+    size = (ENTRY_HEAD + length + 15) & ~15
+    at = _fifo_place(t, size)
+    if export >= 0:
+        t.exports[export, X_ROUTED] += 1
+    if at < 0:
+        t.port[FIFO_DROPPED] += 1
+        t.port[FIFO_LOST] = 1
+        if export >= 0:
+            t.exports[export, X_HANDLED] += 1
+        return
+    place = t.fifo.ctypes.data + at
+    store32(place, length)
+    store32(place + 4, export)
+    copy_bytes(place + ENTRY_HEAD, frame, length)
+    t.port[FIFO_FILLED] += size
+
+
+@compiled
+def route(t: Tables, n: int) -> None:
+    """Send entry `n` to the reference path; until that is through, nothing here overtakes it."""
+    entry = t.entries[n]
+    if entry[E_MEMORY] >= 0:
+        forget(t, entry[E_MEMORY])
+    export = entry[E_EXPORT]
+    if export >= 0:
+        t.exports[export, X_GATE] |= GATE_WRITES if _is_read(entry[E_FRAME]) else GATE_READS | GATE_WRITES
+    _put(t, n)
+
+
+@compiled
+def _is_read(frame: int) -> bool:
+    return load8(frame + 19) == 0 and (load8(frame + 27) & 0xFB) == 0x20
+
+
+@compiled
+def count(t: Tables, n: int, sign: int) -> None:
+    """Count entry `n` as answered, or (-1) take that back."""
+    entry = t.entries[n]
+    row, kind = t.initiators[entry[E_INITIATOR]], entry[E_KIND]
+    t.port[SERVED] += sign
+    if kind == READ:
+        row[I_READS] += sign
+        row[I_READ_BYTES] += sign * (entry[E_COUNT] << 9)
+    elif kind == WRITE:
+        row[I_WRITES] += sign
+        row[I_WRITE_BYTES] += sign * (entry[E_COUNT] << 9)
+
+
+@compiled
+def settle(t: Tables) -> int:
+    """Route and count the batch's entries in order of arrival, and lay out the replies. How many there are to send."""
+    replies = 0
+    for n in range(t.port[COUNT_OF_ENTRIES]):
+        if t.entries[n, E_KIND] == ROUTE:
+            route(t, n)
+        else:
+            count(t, n, 1)
+            _lay_out(t, n, replies)
+            replies += 1
+    return replies
+
+
+@compiled
+def publish(t: Tables) -> None:
+    """Let the reference path have what was routed. The batch's replies have left: it may change what they carried."""
+    if t.port[FIFO_WRITTEN] != t.port[FIFO_FILLED] or t.port[FIFO_LOST]:
+        fence()
+        t.port[FIFO_WRITTEN] = t.port[FIFO_FILLED]
+        c_eventfd_write(t.port[WAKE], 1)
+
+
+@compiled
+def _lay_out(t: Tables, n: int, at: int) -> None:
+    """Make message `at` of entry `n`: the head, and behind it what was read."""
+    entry, tagged = t.entries[n], t.port[VLAN] != 0
+    read = entry[E_KIND] == READ
+    length = _ATA_HEADER if read else _MIN_FRAME
+    t.order[at] = n
+    t.out_iov[at, 0] = t.heads.ctypes.data + n * HEAD + (0 if tagged else _TAG)
+    t.out_iov[at, 1] = length + _TAG if tagged else length
+    t.out_iov[at, 2], t.out_iov[at, 3] = entry[E_DATA], entry[E_COUNT] << 9
+    t.messages[at, 3] = 2 if read else 1
+
+
+@compiled
+def send(t: Tables, replies: int) -> bool:
+    """Offer the replies to the kernel until each is taken or given up; whether data of one could not be read (EFAULT)."""
+    at, retries, faulted = 0, _RETRIES, False
+    while at < replies:
+        sent = c_sendmmsg(t.port[SOCKET], t.messages.ctypes.data + at * 64, replies - at, _DONTWAIT)
+        if sent > 0:
+            at += sent
+            continue
+        code = errno_of()
+        if code == _EFAULT:
+            faulted = True
+            t.order[at] = -1 - t.order[at]
+            at += 1
+        elif code in (_EBADF, _EAGAIN, _ENODEV, _ENXIO, _ENETDOWN, _ENOBUFS):
+            if code in (_ENODEV, _ENXIO, _ENETDOWN):
+                t.port[LINK_LOST] = 1
+            if retries == 0 or code == _EBADF:
+                t.port[SEND_FAILED] += replies - at
+                return faulted
+            retries -= 1
+            if code in (_EAGAIN, _ENOBUFS):
+                c_poll(0, 0, _RETRY_MS)
+        else:
+            t.port[SEND_FAILED] += 1
+            at += 1
+    return faulted
+
+
+@compiled
+def route_faulted(t: Tables, replies: int) -> None:
+    """A page of these reads is gone (the backing was cut short, or the disk failed): the reference path says what it is."""
+    for at in range(replies):
+        if t.order[at] < 0:
+            n = -1 - t.order[at]
+            count(t, n, -1)
+            route(t, n)
+            t.entries[n, E_KIND] = ROUTE
+
+
+@compiled
+def step_of(nanoseconds: int) -> int:
+    """The step of a latency histogram. See latency._step."""
+    microseconds = nanoseconds // 1000
+    if microseconds < 4:
+        return max(0, microseconds)
+    bits = 0
+    rest = microseconds
+    while rest:
+        rest >>= 1
+        bits += 1
+    step = 4 * (bits - 2) + (microseconds >> (bits - 3) & 3)
+    return min(STEPS - 1, step)
+
+
+@compiled
+def note_latency(t: Tables, nanoseconds: int) -> None:
+    """All that this batch answered waited so long."""
+    step = step_of(nanoseconds)
+    for n in range(t.port[COUNT_OF_ENTRIES]):
+        entry = t.entries[n]
+        kind = entry[E_KIND]
+        if kind != ROUTE:
+            t.latencies[entry[E_INITIATOR], step] += 1
+            t.export_latencies[entry[E_EXPORT], step + (0 if kind == READ else STEPS)] += 1

@@ -1,0 +1,448 @@
+"""The compiled loop of one port, as the reference path sees it: its thread, the FIFO it fills, and the rows it works by.
+
+A lane begins where the receive ring stands, and ends there; in between the ring is the loop's alone.
+"""
+
+from __future__ import annotations
+
+import logging
+import mmap
+import os
+import select
+import struct
+import threading
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, cast
+
+import numpy as np
+
+from aoetui.engine import fastpath
+from aoetui.engine.fast import rows
+from aoetui.engine.fast.tables import (
+    BATCH,
+    BUSY_EXPORT,
+    BUSY_SINCE,
+    ENTRY_HEAD,
+    ERROR,
+    FIFO,
+    FIFO_DROPPED,
+    FIFO_LOST,
+    FIFO_READ,
+    FIFO_WRITTEN,
+    FOREIGN_VLAN,
+    GATE_READS,
+    GATE_WRITES,
+    INDEX,
+    LINK_LOST,
+    MAC,
+    MAX_EXPORTS,
+    MAX_INITIATORS,
+    MEMORY_BYTES,
+    RECEIVED,
+    SECTOR_COUNT,
+    SEND_FAILED,
+    SLOT,
+    SOCKET,
+    STEPS,
+    STOP,
+    TRUNCATED,
+    VLAN,
+    WAKE,
+    WRAP,
+    X_BASE,
+    X_BUFFERS,
+    X_END,
+    X_FD,
+    X_GATE,
+    X_KEY,
+    X_MAP,
+    X_READS,
+    X_SALT,
+    X_SECTORS,
+    X_WORDS,
+    X_WRITES,
+    make_tables,
+)
+from aoetui.engine.fast_disk import FastDisk, Reads, Writes
+from aoetui.engine.protocol.address import Mac
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from aoetui.engine.fast.tables import Numbers
+
+STALLED_NS: Final = 100_000_000
+"""A call to a disk that takes longer keeps the whole port: the port goes on without it."""
+_FIFO_HEAD = struct.Struct("=ii")
+_POLL = struct.Struct("=ihh")
+_SECTOR = 512
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExportRow:
+    """What the loop knows of an export."""
+
+    shelf: int
+    slot: int
+    sectors: int
+    buffer_count: int
+    descriptor: int
+    base: int
+    """Bytes of the backing before the export's first sector."""
+    end: int
+    """Bytes that the backing must have."""
+    mapped_at: int
+    """Address of the backing's first byte; 0: it is not mapped."""
+    disk: FastDisk
+    salt: int
+    """A number of its own: no other export that ever had its row shares it."""
+
+
+def _numbers(row: ExportRow) -> Numbers:
+    numbers = np.zeros(X_WORDS, np.int64)
+    numbers[[X_KEY, X_SECTORS, X_BUFFERS]] = row.shelf << 8 | row.slot, row.sectors, row.buffer_count
+    numbers[[X_FD, X_BASE, X_END, X_MAP]] = row.descriptor, row.base, row.end, row.mapped_at
+    numbers[[X_READS, X_WRITES, X_SALT]] = row.disk.reads, row.disk.writes, row.salt
+    return numbers
+
+
+class Mapping:
+    """The first `size` bytes of a backing, mapped to read."""
+
+    def __init__(self, descriptor: int, size: int) -> None:
+        """Map them. Raises OSError or ValueError where there is no room for so much."""
+        self._map = mmap.mmap(descriptor, size, prot=mmap.PROT_READ)
+        self._view = np.frombuffer(self._map, np.uint8)
+        self.address = int(self._view.ctypes.data)
+
+
+def mac_number(mac: bytes) -> int:
+    """A MAC as the tables hold it."""
+    return int.from_bytes(mac)
+
+
+class Lane:
+    """The loop of one port. The port's thread alone calls `take`; the rest may be called by any thread."""
+
+    def __init__(
+        self, *, socket: int, ring: mmap.mmap, stride: int, slots: int, slot: int, index: int, vlan: int, wake: int
+    ) -> None:
+        """Work on a socket's ring, from slot number `slot` on. `wake` is an eventfd that is written when something was routed."""
+        max_read = stride // _SECTOR * _SECTOR
+        self._ring = np.frombuffer(ring, np.uint8)
+        self._reads = np.zeros(BATCH * max_read, np.uint8)
+        self.tables = make_tables(
+            slots=slots, stride=stride, ring=self._ring.ctypes.data, reads=self._reads.ctypes.data, max_read=max_read
+        )
+        self._stop = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
+        port = self.tables.port
+        port[[SOCKET, INDEX, VLAN, WAKE, SLOT]] = socket, index, vlan, wake, slot
+        events = _POLL.pack(socket, select.POLLIN, 0) + _POLL.pack(self._stop, select.POLLIN, 0)
+        self.tables.poll[:] = np.frombuffer(events, np.int32)
+        self._max_sectors = max_read // _SECTOR
+        self._fifo = memoryview(cast("Any", self.tables.fifo)).cast("B")
+        self._unhandled: list[int] = []
+        self._rows = threading.Lock()
+        self._free_exports = list(range(MAX_EXPORTS - 1, -1, -1))
+        self._free_initiators = list(range(MAX_INITIATORS - 1, -1, -1))
+        self._reopen: dict[int, Callable[[], None]] = {}
+        self._stuck_with: dict[int, Callable[[Lane], None]] = {}
+        self._at_end: Callable[[], None] | None = None
+        self._ended = False
+        self.failed = False
+        """Whether the loop ended by itself."""
+        self._thread = threading.Thread(target=self._run, name="aoe-compiled", daemon=True)
+
+    @property
+    def memory(self) -> int:
+        """The most bytes of memory that it may take beside the receive ring."""
+        return MEMORY_BYTES + self._reads.nbytes
+
+    def start(self, mac: Mac, sector_count: int) -> None:
+        """Begin to serve."""
+        self.readdress(mac, sector_count)
+        self._thread.start()
+
+    def readdress(self, mac: Mac, sector_count: int) -> None:
+        """The interface's MAC and the sectors of one frame are these from now on."""
+        self.tables.port[[MAC, SECTOR_COUNT]] = mac_number(mac.raw), min(sector_count, self._max_sectors)
+
+    def _run(self) -> None:
+        try:
+            fastpath.serve(self.tables)
+        except Exception:  # noqa: BLE001 - the thread's edge: the interpreted path goes on
+            _log.exception("the compiled data path ended: the interpreted one goes on")
+            self.failed = True
+        finally:
+            self._let_go()
+            os.close(self._stop)
+
+    def stop(self, timeout: float) -> bool:
+        """End the loop; False if it is in a call to a disk that does not return in time."""
+        self.tables.port[STOP] = 1
+        if self._thread.is_alive():
+            os.eventfd_write(self._stop, 1)
+            self._thread.join(timeout)
+        return not self._thread.is_alive()
+
+    def join(self, timeout: float | None = None) -> bool:
+        """Wait until the loop has ended, as it was told to; False if that takes longer than `timeout` seconds."""
+        self._thread.join(timeout)
+        return not self._thread.is_alive()
+
+    def release(self) -> None:
+        """The ring may be unmapped. The loop must have ended."""
+        del self._ring
+
+    def when_ended(self, act: Callable[[], None]) -> None:
+        """Call `act` once the loop has ended, and let go of the ring before."""
+        with self._rows:
+            self._at_end = act
+            ended = self._ended
+        if ended:
+            self._let_go()
+
+    def _let_go(self) -> None:
+        with self._rows:
+            self._ended = True
+            act, self._at_end = self._at_end, None
+        if act is not None:
+            self.release()
+            act()
+
+    @property
+    def slot(self) -> int:
+        """Where in the ring it stopped."""
+        return int(self.tables.port[SLOT])
+
+    # ---- frames for the reference path
+
+    def take_all(self) -> list[bytes]:
+        """What is left in the FIFO of a loop that has ended."""
+        return self.take(FIFO)
+
+    def take(self, limit: int) -> list[bytes]:
+        """Frames that the loop does not answer, at most `limit`. Those that were taken before have been dealt with."""
+        self._handled()
+        port = self.tables.port
+        frames: list[bytes] = []
+        read, written = int(port[FIFO_READ]), int(port[FIFO_WRITTEN])
+        while read < written and len(frames) < limit:
+            at = read % FIFO
+            length, export = _FIFO_HEAD.unpack_from(self._fifo, at)
+            if length == WRAP:
+                read += FIFO - at
+                continue
+            frames.append(bytes(self._fifo[at + ENTRY_HEAD : at + ENTRY_HEAD + length]))
+            if export >= 0:
+                self._unhandled.append(export)
+            read += (ENTRY_HEAD + length + 15) & ~15
+        port[FIFO_READ] = read
+        return frames
+
+    def _handled(self) -> None:
+        """What was taken has reached its exports' queues, or was answered: who has nothing queued may open its gate."""
+        numbers, self._unhandled = self._unhandled, []
+        lost = bool(self.tables.port[FIFO_LOST])
+        if numbers:
+            rows.note_handled(self.tables.lock, self.tables.exports, np.array(numbers, np.int64))
+        if lost:
+            self.tables.port[FIFO_LOST] = 0
+        for row in list(self._reopen) if lost else dict.fromkeys(numbers):
+            reopen = self._reopen.get(row)
+            if reopen is not None:
+                reopen()
+
+    @property
+    def in_error(self) -> bool:
+        """Whether the socket is in error: the loop waits until `error_taken`."""
+        return bool(self.tables.port[ERROR])
+
+    def error_taken(self) -> None:
+        """The socket's error has been taken from it."""
+        self.tables.port[ERROR] = 0
+
+    @property
+    def link_lost(self) -> bool:
+        """Whether the kernel said, since this was last asked, that the link is down or gone."""
+        lost = bool(self.tables.port[LINK_LOST])
+        self.tables.port[LINK_LOST] = 0
+        return lost
+
+    def give_up_if_stuck(self) -> bool:
+        """If a call to a disk has kept the loop for STALLED_NS: abandon it, and tell the export whose disk it is."""
+        since = int(self.tables.port[BUSY_SINCE])
+        if not since or time.monotonic_ns() - since < STALLED_NS:
+            return False
+        self.abandon()
+        self._stuck_with.get(int(self.tables.port[BUSY_EXPORT]), lambda _lane: None)(self)
+        return True
+
+    def abandon(self) -> None:
+        """Have the loop touch no disk any more, once the call that it is in has returned."""
+        rows.abandon(self.tables.lock, self.tables.port)
+
+    # ---- counters
+
+    @property
+    def received(self) -> int:
+        """Frames of this port."""
+        return int(self.tables.port[RECEIVED])
+
+    def statistics(self) -> tuple[int, ...]:
+        """Frames received, dropped for want of room, of foreign VLANs, not sent, and truncated."""
+        return tuple(self.tables.port[[RECEIVED, FIFO_DROPPED, FOREIGN_VLAN, SEND_FAILED, TRUNCATED]].tolist())
+
+    # ---- rows
+
+    def add_export(self, values: ExportRow, reopen: Callable[[], None], stuck: Callable[[Lane], None]) -> int | None:
+        """Serve an export by these values, its gate closed; its row, None if there is none free.
+
+        `reopen` is called by the port's thread when frames that were routed have been dealt with, and `stuck` when the export's
+        disk keeps the loop.
+        """
+        with self._rows:
+            if not self._free_exports:
+                return None
+            row = self._free_exports.pop()
+            self._reopen[row], self._stuck_with[row] = reopen, stuck
+        self.tables.exports[row] = 0
+        self.tables.export_latencies[row] = 0
+        self.tables.exports[row, [X_KEY, X_GATE]] = -1, GATE_READS | GATE_WRITES
+        self.set_export(row, values)
+        return row
+
+    def set_export(self, row: int, values: ExportRow) -> None:
+        """Serve it by other values from now on, gate and counts apart."""
+        self._set(row, _numbers(values))
+
+    def _set(self, row: int, numbers: Numbers) -> None:
+        rows.set_export(self.tables.lock, self.tables.exports, self.tables.find_export, row, numbers)
+
+    def remove_export(self, row: int) -> None:
+        """Serve it no more. Returns when nothing of it is in hand."""
+        none = np.zeros(X_WORDS, np.int64)
+        none[X_KEY] = -1
+        self._reopen.pop(row, None)
+        self._stuck_with.pop(row, None)
+        self._set(row, none)
+        self.wait_for_batch()
+
+    def free_export(self, row: int) -> None:
+        """Its row may be another's from now on."""
+        with self._rows:
+            self._free_exports.append(row)
+
+    def close_gate(self, row: int, gate: int) -> bool:
+        """Close an export's gate; whether it was open in that way."""
+        return bool(rows.close_gate(self.tables.lock, self.tables.exports, row, gate))
+
+    def open_gate(self, row: int) -> None:
+        """Open it, unless frames that were routed are still on their way."""
+        rows.open_gate(self.tables.lock, self.tables.exports, row)
+
+    def wait_for_batch(self) -> None:
+        """Return when what is in hand now is through."""
+        rows.wait_for_batch(self.tables.lock, self.tables.port)
+
+    def add_initiator(self, export: int, mac: bytes, may: int, reused: int) -> int | None:
+        """Serve an initiator of an export; its row, None if there is none free."""
+        with self._rows:
+            if not self._free_initiators:
+                return None
+            row = self._free_initiators.pop()
+        self.tables.latencies[row] = 0
+        self.tables.tags[row] = 0
+        self.tables.asked[row] = 0
+        t = self.tables
+        rows.set_initiator(t.lock, t.initiators, t.find_initiator, row, export, mac_number(mac), may, reused)
+        return row
+
+    def let(self, initiators: Iterable[int], may: int) -> None:
+        """What these initiators may do from now on."""
+        numbers = np.fromiter(initiators, np.int64)
+        if numbers.size:
+            rows.set_may(self.tables.lock, self.tables.initiators, numbers, may)
+
+    def remove_initiators(self, initiators: Iterable[int]) -> None:
+        """Serve them no more. Returns when nothing of them is in hand; their counters stay until the rows are freed."""
+        numbers = np.fromiter(initiators, np.int64)
+        if numbers.size:
+            t = self.tables
+            rows.drop_initiators(t.lock, t.initiators, t.find_initiator, numbers)
+            self.wait_for_batch()
+
+    def free_initiators(self, initiators: Iterable[int]) -> None:
+        """Their rows may be others' from now on."""
+        with self._rows:
+            self._free_initiators.extend(initiators)
+
+    def figures(self, initiator: int) -> list[int]:
+        """The row of an initiator (see tables)."""
+        return cast("list[int]", self.tables.initiators[initiator].tolist())
+
+    def latencies(self, initiator: int) -> list[int]:
+        """How many of its requests waited how long, by the steps of latency.Latencies."""
+        return cast("list[int]", self.tables.latencies[initiator].tolist())
+
+    def export_latencies(self, export: int) -> tuple[list[int], list[int]]:
+        """The same of an export: of its reads, and of its writes."""
+        both = cast("list[int]", self.tables.export_latencies[export].tolist())
+        return both[:STEPS], both[STEPS:]
+
+    @staticmethod
+    def map_backing(descriptor: int, size: int) -> Mapping | None:
+        """Map the first bytes of a backing; None where that cannot be had: then each read is a call."""
+        try:
+            return Mapping(descriptor, size)
+        except (OSError, ValueError, OverflowError):
+            return None
+
+    # ---- writes that come twice
+
+    def knows_write(self, export: int, mac: bytes, tag: int, place: int, data: memoryview, now: float) -> bool:
+        """Whether the loop executed this write, which came `now` (seconds)."""
+        address = _address_of(data)
+        nanoseconds = int(now * 1e9)
+        return bool(rows.knows_write(self.tables, export, mac_number(mac), tag, place, address, len(data), nanoseconds))
+
+    def remember_write(self, export: int, mac: bytes, tag: int, place: int, data: memoryview) -> None:
+        """The reference path has executed this write: a copy of its frame must not be executed here."""
+        rows.remember_write(self.tables, export, mac_number(mac), tag, place, _address_of(data), len(data))
+
+
+def _address_of(data: memoryview) -> int:
+    return int(np.frombuffer(data, np.uint8).ctypes.data)
+
+
+def warm() -> None:
+    """Compile, or load, all that a lane calls, on a ring that nobody fills. Takes seconds the first time."""
+    with mmap.mmap(-1, mmap.PAGESIZE) as ring:
+        wake = os.eventfd(0, os.EFD_CLOEXEC)
+        lane = Lane(socket=-1, ring=ring, stride=2048, slots=2, slot=0, index=0, vlan=0, wake=wake)
+        _call_all(lane)
+        lane.tables.port[STOP] = 1
+        lane.start(Mac(bytes(6)), 2)
+        lane.stop(60.0)
+        os.close(wake)
+        del lane
+
+
+def _call_all(lane: Lane) -> None:
+    disk = FastDisk(Reads.ELSEWHERE, Writes.ELSEWHERE)
+    row = ExportRow(shelf=0, slot=0, sectors=1, buffer_count=2, descriptor=-1, base=0, end=0, mapped_at=0, disk=disk, salt=0)
+    export = lane.add_export(row, lambda: None, lambda _lane: None) or 0
+    mac, data = bytes(6), memoryview(bytes(_SECTOR))
+    initiator = lane.add_initiator(export, mac, 0, 0) or 0
+    lane.let([initiator], 0)
+    lane.knows_write(export, mac, 1, 1, data, 0.0)
+    lane.remember_write(export, mac, 1, 1, data)
+    lane.close_gate(export, GATE_READS)
+    rows.note_handled(lane.tables.lock, lane.tables.exports, np.array([export], np.int64))
+    lane.open_gate(export)
+    lane.abandon()
+    lane.remove_initiators([initiator])
+    lane.remove_export(export)
+    fastpath.serve_batch(lane.tables)

@@ -1,0 +1,175 @@
+"""The rows of exports and initiators as the reference path changes them: each change whole, with the loop's lock held.
+
+Compiled, so that nobody waits for the GIL while holding what the loop waits for.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from aoetui.engine.fast.compiler import c_lock, c_poll, c_unlock, compiled
+from aoetui.engine.fast.judge import find_initiator
+from aoetui.engine.fast.memory import data_digest, judge_write, mix, remember
+from aoetui.engine.fast.tables import (
+    ABANDONED,
+    BATCHES,
+    I_EXPORT,
+    I_MAC,
+    I_MAY,
+    I_REUSED,
+    IN_BATCH,
+    NOW,
+    REMEMBERED_SO_FAR,
+    X_GATE,
+    X_HANDLED,
+    X_KEY,
+    X_ROUTED,
+    X_WORDS,
+    Tables,
+)
+
+if TYPE_CHECKING:
+    from aoetui.engine.fast.tables import Numbers
+
+
+@compiled
+def _index_exports(exports: Numbers, find: Numbers) -> None:
+    find[:] = -1
+    for row in range(exports.shape[0]):
+        if exports[row, X_KEY] >= 0:
+            at = mix(exports[row, X_KEY], 0) & (find.size - 1)
+            while find[at] != -1:
+                at = (at + 1) & (find.size - 1)
+            find[at] = row
+
+
+@compiled
+def _index_initiators(initiators: Numbers, find: Numbers) -> None:
+    find[:] = -1
+    for row in range(initiators.shape[0]):
+        if initiators[row, I_EXPORT] >= 0:
+            _enter(initiators, find, row)
+
+
+@compiled
+def _enter(initiators: Numbers, find: Numbers, row: int) -> None:
+    at = mix(initiators[row, I_MAC], initiators[row, I_EXPORT]) & (find.size - 1)
+    while find[at] != -1:
+        at = (at + 1) & (find.size - 1)
+    find[at] = row
+
+
+@compiled
+def set_export(lock: Numbers, exports: Numbers, find: Numbers, row: int, values: Numbers) -> None:
+    """Put an export into a row, or change what is known of it; its gate and its counts stay as they are."""
+    c_lock(lock.ctypes.data)
+    moved = exports[row, X_KEY] != values[X_KEY]
+    for word in range(X_WORDS):
+        if word not in (X_GATE, X_ROUTED, X_HANDLED):
+            exports[row, word] = values[word]
+    if moved:
+        _index_exports(exports, find)
+    c_unlock(lock.ctypes.data)
+
+
+@compiled
+def close_gate(lock: Numbers, exports: Numbers, row: int, gate: int) -> bool:
+    """Close the gate of an export; whether that changed anything."""
+    c_lock(lock.ctypes.data)
+    before = exports[row, X_GATE]
+    exports[row, X_GATE] = before | gate
+    c_unlock(lock.ctypes.data)
+    return before | gate != before
+
+
+@compiled
+def open_gate(lock: Numbers, exports: Numbers, row: int) -> None:
+    """Open the gate of an export, unless a frame that was routed has not been dealt with yet."""
+    c_lock(lock.ctypes.data)
+    if exports[row, X_ROUTED] == exports[row, X_HANDLED]:
+        exports[row, X_GATE] = 0
+    c_unlock(lock.ctypes.data)
+
+
+@compiled
+def note_handled(lock: Numbers, exports: Numbers, rows: Numbers) -> None:
+    """A routed frame of each of these exports has been dealt with."""
+    c_lock(lock.ctypes.data)
+    for row in rows:
+        exports[row, X_HANDLED] += 1
+    c_unlock(lock.ctypes.data)
+
+
+@compiled
+def wait_for_batch(lock: Numbers, port: Numbers) -> None:
+    """Return once the batch that is in hand now is through, or will never be."""
+    c_lock(lock.ctypes.data)
+    batch = port[BATCHES]
+    c_unlock(lock.ctypes.data)
+    while True:
+        c_lock(lock.ctypes.data)
+        through = not port[IN_BATCH] or port[BATCHES] != batch or port[ABANDONED]
+        c_unlock(lock.ctypes.data)
+        if through:
+            return
+        c_poll(0, 0, 1)
+
+
+@compiled
+def set_initiator(
+    lock: Numbers, initiators: Numbers, find: Numbers, row: int, export: int, mac: int, may: int, reused: int
+) -> None:
+    """Put an initiator of an export into a free row."""
+    c_lock(lock.ctypes.data)
+    initiators[row, :] = 0
+    initiators[row, I_EXPORT], initiators[row, I_MAC], initiators[row, I_MAY] = export, mac, may
+    initiators[row, I_REUSED] = reused
+    _enter(initiators, find, row)
+    c_unlock(lock.ctypes.data)
+
+
+@compiled
+def drop_initiators(lock: Numbers, initiators: Numbers, find: Numbers, rows: Numbers) -> None:
+    """Free these rows."""
+    c_lock(lock.ctypes.data)
+    for row in rows:
+        initiators[row, I_EXPORT] = -1
+    _index_initiators(initiators, find)
+    c_unlock(lock.ctypes.data)
+
+
+@compiled
+def set_may(lock: Numbers, initiators: Numbers, rows: Numbers, may: int) -> None:
+    """What these initiators may do from now on."""
+    c_lock(lock.ctypes.data)
+    for row in rows:
+        initiators[row, I_MAY] = may
+    c_unlock(lock.ctypes.data)
+
+
+@compiled
+def abandon(lock: Numbers, port: Numbers) -> None:
+    """Have the loop do nothing more than end the call to the disk that it is in."""
+    c_lock(lock.ctypes.data)
+    port[ABANDONED] = 1
+    c_unlock(lock.ctypes.data)
+
+
+@compiled
+def knows_write(t: Tables, export: int, mac: int, tag: int, place: int, data: int, size: int, now: int) -> bool:
+    """Whether the loop executed this write, which came `now` (nanoseconds) and whose data stands at an address."""
+    c_lock(t.lock.ctypes.data)
+    t.port[NOW] = max(t.port[NOW], now)
+    known = judge_write(t, mix(mix(mac, tag), export), place, data_digest(t, data, size), t.port[REMEMBERED_SO_FAR])
+    initiator = find_initiator(t, export, mac)
+    reused = initiator >= 0 and t.initiators[initiator, I_REUSED] & (1 + (tag >> 31))
+    c_unlock(t.lock.ctypes.data)
+    return known != 0 and not reused
+
+
+@compiled
+def remember_write(t: Tables, export: int, mac: int, tag: int, place: int, data: int, size: int) -> None:
+    """The reference path has executed this write."""
+    c_lock(t.lock.ctypes.data)
+    remember(t, mix(mix(mac, tag), export), place, data_digest(t, data, size))
+    c_unlock(t.lock.ctypes.data)

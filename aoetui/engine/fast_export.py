@@ -1,0 +1,238 @@
+"""One export on the compiled loops of its ports; and the gate that keeps them from overtaking what waits in its queue."""
+
+from __future__ import annotations
+
+import threading
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from aoetui.engine.fast_disk import FastDisk, Reads, Writes, fast_disk
+from aoetui.engine.protocol import target
+from aoetui.engine.protocol.repeats import MEMORY_SECONDS
+from aoetui.engine.snapshot import Counters
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from aoetui.engine.backing import Backing
+    from aoetui.engine.current_facts import CurrentFacts
+    from aoetui.engine.fast.lane import ExportRow, Lane, Mapping
+    from aoetui.engine.initiators import InitiatorRecord, Initiators
+    from aoetui.engine.protocol.facts import ExportFacts
+    from aoetui.engine.protocol.repeats import TagUse
+    from aoetui.engine.protocol.replies import WriteBlocks
+    from aoetui.engine.spec import ExportSpec
+
+_GATE_WRITES, _GATE_BOTH = 1, 3
+_MAY_READ, _MAY_WRITE = 1, 2
+_TAG_AT, _MAC_LENGTH = 20, 6
+_ELSEWHERE = FastDisk(Reads.ELSEWHERE, Writes.ELSEWHERE)
+_salts = iter(range(1, 1 << 62))
+
+
+@dataclass(frozen=True, slots=True)
+class FastInitiator:
+    """An initiator's row on the lane of its port: what was answered to it there. Read by any thread."""
+
+    lane: Lane
+    row: int
+
+    def counters(self) -> Counters:
+        """The figures of now."""
+        figures = self.lane.figures(self.row)
+        return Counters(figures[5], figures[6], 0, figures[7], figures[8], retransmits=figures[9])
+
+    @property
+    def dropped(self) -> int:
+        """Requests beyond the buffer count."""
+        return self.lane.figures(self.row)[10]
+
+    @property
+    def last_io(self) -> float:
+        """Seconds of the monotonic clock; 0: never."""
+        return self.lane.figures(self.row)[4] / 1e9
+
+    def latencies(self) -> list[int]:
+        """By the steps of latency.Latencies."""
+        return self.lane.latencies(self.row)
+
+
+class FastExport:
+    """See gate.Gate. Lanes are joined and left in the engine's thread."""
+
+    def __init__(
+        self,
+        spec: ExportSpec,
+        backing: Backing,
+        facts: CurrentFacts,
+        initiators: Initiators,
+        *,
+        is_writable: Callable[[], bool],
+        reopen: Callable[[], None],
+        hold: Callable[[Lane], None],
+    ) -> None:
+        """`is_writable`: whether the disk's failures so far let writes go on. `reopen`: open the gate if nothing waits.
+        `hold`: let nothing of the export's queue begin before this lane's loop, which the disk keeps, has ended."""
+        self._spec = spec
+        self._backing = backing
+        self._facts = facts
+        self._initiators = initiators
+        self._is_writable = is_writable
+        self._reopen = reopen
+        self._hold = hold
+        self._lock = threading.Lock()
+        self._rows: dict[Lane, int] = {}
+        self._disk: FastDisk | None = None
+        self._maps: list[tuple[int, Mapping]] = []
+        self._shown: dict[Lane, ExportRow] = {}
+        self._writes_from = 0.0
+        self._latencies: list[tuple[list[int], list[int]]] = []
+        """Of lanes that were left."""
+        self._salt = next(_salts)
+
+    @property
+    def lanes(self) -> list[Lane]:
+        """Where it is served; any thread."""
+        return list(self._rows)
+
+    # ---- in the engine's thread
+
+    def join(self, lane: Lane) -> None:
+        """Be served by this lane too."""
+        if self._disk is None:
+            self._disk = fast_disk(self._spec, self._backing)
+            # A copy of a write that was executed before may still come, and no lane knows it
+            if self._initiators.total().writes:
+                self._writes_from = time.monotonic() + MEMORY_SECONDS
+        values = self._values(lane, self._facts.now)
+        row = lane.add_export(values, self._reopen, self._hold)
+        if row is not None:
+            with self._lock:
+                self._rows = {**self._rows, lane: row}
+                self._shown[lane] = values
+            self._reopen()
+
+    def leave(self, lane: Lane) -> None:
+        """Be served by it no more. Returns when nothing of the export is in its hand."""
+        with self._lock:
+            row = self._rows[lane]
+            self._rows = {other: at for other, at in self._rows.items() if other is not lane}
+            self._shown.pop(lane, None)
+        lane.remove_export(row)
+        self._initiators.leave(lane)
+        self._latencies.append(lane.export_latencies(row))
+        lane.free_export(row)
+
+    # ---- the gate; under the export's lock
+
+    def close(self, *, reads: bool) -> None:
+        """See gate.Gate."""
+        gate = _GATE_BOTH if reads else _GATE_WRITES
+        for lane in [lane for lane, row in self._rows.items() if lane.close_gate(row, gate)]:
+            lane.wait_for_batch()
+
+    def open(self) -> None:
+        """See gate.Gate."""
+        for lane, row in self._rows.items():
+            lane.open_gate(row)
+
+    # ---- in any thread
+
+    def refresh(self) -> None:
+        """Have every lane know what the export is now, and what each initiator may do."""
+        facts = self._facts.now
+        with self._lock:
+            for lane, row in self._rows.items():
+                values = self._values(lane, facts)
+                if values != self._shown.get(lane):
+                    self._shown[lane] = values
+                    lane.set_export(row, values)
+        allowed: dict[tuple[Lane, int], list[int]] = {}
+        for record in self._initiators.values():
+            if record.fast is not None:
+                allowed.setdefault((record.fast.lane, _may(record, facts)), []).append(record.fast.row)
+        for (lane, may), initiators in allowed.items():
+            lane.let(initiators, may)
+
+    def meet(self, record: InitiatorRecord, lane: Lane | None) -> None:
+        """An initiator asked by way of this lane's port for what the disk has: next time the lane may answer."""
+        if lane is None or record.fast is not None:
+            return
+        row = self._rows.get(lane)
+        if row is None or self._disk == _ELSEWHERE:
+            return
+        may = _may(record, self._facts.now)
+        number = lane.add_initiator(row, record.mac.raw, may, record.tags.kinds_reused)
+        if number is not None:
+            record.fast = FastInitiator(lane, number)
+
+    def knows_write(self, write: WriteBlocks, arrived: float, tags: TagUse) -> bool:
+        """Whether a lane executed this write already."""
+        mac, tag, place = _of(write)
+        return not tags.reused(tag) and any(
+            lane.knows_write(row, mac, tag, place, write.data, arrived) for lane, row in self._rows.items()
+        )
+
+    def remember_write(self, write: WriteBlocks) -> None:
+        """It is executed: no lane shall execute a copy of it."""
+        mac, tag, place = _of(write)
+        for lane, row in self._rows.items():
+            lane.remember_write(row, mac, tag, place, write.data)
+
+    def latencies(self) -> tuple[list[list[int]], list[list[int]]]:
+        """Counts by step of what lanes answered: of reads, and of writes."""
+        both = [*self._latencies, *(lane.export_latencies(row) for lane, row in self._rows.items())]
+        return [reads for reads, _ in both], [writes for _, writes in both]
+
+    # ---- what lanes know
+
+    def _values(self, lane: Lane, facts: ExportFacts) -> ExportRow:
+        from aoetui.engine.fast.lane import ExportRow  # noqa: PLC0415 - there is a lane, so there is numba
+
+        backing = self._backing
+        end = backing.window.end * 512
+        return ExportRow(
+            shelf=facts.address.shelf,
+            slot=facts.address.slot,
+            sectors=facts.sectors,
+            buffer_count=facts.buffer_count,
+            descriptor=backing.fileno(),
+            base=backing.window.start * 512,
+            end=end,
+            mapped_at=self._map(lane, end),
+            disk=self._allowed(),
+            salt=self._salt,
+        )
+
+    def _allowed(self) -> FastDisk:
+        disk = self._disk or _ELSEWHERE
+        if self._backing.missing:
+            return _ELSEWHERE
+        if not self._is_writable() or time.monotonic() < self._writes_from:
+            return FastDisk(disk.reads, Writes.ELSEWHERE)
+        return disk
+
+    def _map(self, lane: Lane, size: int) -> int:
+        """Where so much of the backing is mapped; 0: nowhere. What was mapped before stays, for it may be in use."""
+        if self._disk is None or self._disk.reads is not Reads.IF_CACHED:
+            return 0
+        if not self._maps or self._maps[-1][0] != size:
+            mapping = lane.map_backing(self._backing.fileno(), size)
+            if mapping is None:
+                return 0
+            self._maps.append((size, mapping))
+        return self._maps[-1][1].address
+
+
+def _may(record: InitiatorRecord, facts: ExportFacts) -> int:
+    """What an initiator may do without being judged each time."""
+    if target.shut_out(record.mac, facts) is not None or target.reserved(record.mac, facts):
+        return 0
+    return _MAY_READ if facts.read_only else _MAY_READ | _MAY_WRITE
+
+
+def _of(write: WriteBlocks) -> tuple[bytes, int, int]:
+    """The initiator, the tag, and the place as lanes have it."""
+    tag = int.from_bytes(write.head[_TAG_AT : _TAG_AT + 4])
+    return write.head[:_MAC_LENGTH], tag, write.lba << 8 | write.count
