@@ -147,6 +147,8 @@ class DiskWork:
 
     def _failed(self, job: Job, intent: ReadBlocks | WriteBlocks | Flush) -> bytes:
         self._initiators.was_failed(job.initiator)
+        if self.lanes is not None:  # what was cut off, or refuses writes, they must not serve
+            self.lanes.refresh()
         return replies.failed_reply(intent, AtaError.UNC)
 
     # ---- once a second, and at the end
@@ -176,6 +178,8 @@ class DiskWork:
             self.lost = (
                 f"flushing {self._spec.path} failed at its end: {error.strerror}. Acknowledged writes may be lost: check the disk"
             )
+        if self.lanes is not None:
+            self.lanes.unmap()
         self._backing.close()
 
     def _lose(self, doing: str, error: OSError) -> None:

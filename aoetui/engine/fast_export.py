@@ -124,6 +124,12 @@ class FastExport:
         self._latencies.append(lane.export_latencies(row))
         lane.free_export(row)
 
+    def unmap(self) -> None:
+        """Let go of the backing. Every lane must have been left."""
+        maps, self._maps = self._maps, []
+        for _, mapping in maps:
+            mapping.close()
+
     # ---- the gate; under the export's lock
 
     def close(self, *, reads: bool) -> None:

@@ -25,6 +25,7 @@ from aoetui.engine.fast.tables import (
     SLOTS,
     STOP,
     STRIDE,
+    TAKEN_SLOTS,
     WAKE,
     Tables,
 )
@@ -54,7 +55,7 @@ def take_batch(t: Tables) -> int:
                 break
             entries += verdict != DROPPED
         taken += 1
-    t.port[COUNT_OF_ENTRIES] = entries
+    t.port[COUNT_OF_ENTRIES], t.port[TAKEN_SLOTS] = entries, taken
     t.port[IN_BATCH] = taken > 0
     return taken
 

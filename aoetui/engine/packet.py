@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from aoetui.engine.api import EngineError
 from aoetui.engine.fast_path import fast_path
-from aoetui.engine.packet_ring import MAX_BATCH, SOL_PACKET, PacketOption, Ring, stride_for
+from aoetui.engine.packet_ring import MAX_BATCH, RING_BYTES, SOL_PACKET, PacketOption, Ring, stride_for
 from aoetui.engine.packet_send import BatchSender
 from aoetui.engine.permission import raw_sockets_refused
 from aoetui.engine.port_names import split_port_name
@@ -41,6 +41,8 @@ _STOP_TIME = 0.2
 """Seconds that a loop is given to end; after that it is in a call to a disk."""
 _LANE_WAIT = 0.1
 """Seconds between two looks whether a disk keeps the loop."""
+LOOP_FAILED = "the compiled loop failed, and the log says why"
+"""`Wire.interpreted` once a loop has ended that nobody had told to."""
 
 
 class _Ioctl(IntEnum):
@@ -93,6 +95,11 @@ class Wire(Protocol):
     @property
     def interpreted(self) -> str:
         """Why there is none; empty if there is."""
+        ...
+
+    @property
+    def memory(self) -> int:
+        """The most bytes that it may take: its receive ring, and the loop's tables and buffers."""
         ...
 
     def fileno(self) -> int:
@@ -237,6 +244,12 @@ class PacketSocket:
         """See Wire."""
         return "" if self._lane is not None else self._switched_off or fast_path.why_not
 
+    @property
+    def memory(self) -> int:
+        """See Wire."""
+        lane = self._lane
+        return RING_BYTES + (0 if lane is None else lane.memory)
+
     def interpret(self, why: str) -> None:
         """Use no compiled loop, for this reason; with an empty one, use it again. Holds from the next `receive` on."""
         self._switched_off = why
@@ -268,9 +281,20 @@ class PacketSocket:
         if lane.received != self._lane_received:
             self._lane_received = lane.received
             self._down = self._sender.link_lost = False
-        # if a disk keeps the loop, the port is to be opened anew: this one answers nothing more
-        self._stuck = self._stuck or lane.give_up_if_stuck()
-        return [] if self._stuck else lane.take(MAX_BATCH)
+        if not self._stuck and lane.give_up_if_stuck():
+            self._stuck = True
+            self._save(lane)
+        if self._stuck:
+            left, self._left = self._left, []
+            return left
+        return lane.take(MAX_BATCH)
+
+    def _save(self, lane: Lane) -> None:
+        """A disk keeps the loop, and the port is to be opened anew: take what has come so far, but for the loop's last batch."""
+        self._left = lane.take_all()
+        self._ring.head = lane.behind_batch
+        while more := self._ring.take(self.mac):
+            self._left += more
 
     def _follow_fast_path(self) -> None:
         """Begin with the compiled loop when there is one, and end it when it failed or is not wanted."""
@@ -278,6 +302,7 @@ class PacketSocket:
         if lane is None:
             if fast_path.lane is not None and not self._switched_off:
                 self._lane = fast_path.lane(
+                    self.interface if self.vlan is None else f"{self.interface}.{self.vlan}",
                     socket=self._socket.fileno(),
                     ring=self._ring.memory,
                     stride=self._ring.stride,
@@ -289,7 +314,7 @@ class PacketSocket:
                 )
                 self._lane.start(self.mac, sectors_per_frame(self.mtu))
         elif lane.failed or self._switched_off:
-            self._switched_off = self._switched_off or "the compiled data path failed: the log file says more"
+            self._switched_off = self._switched_off or LOOP_FAILED
             if lane.stop(_STOP_TIME):
                 self._end_lane(lane)
 

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from aoetui.engine.fast_path import fast_path
 from aoetui.engine.packet import PacketSocket
-from tests.support.engines import engine_in
+from tests.support.engines import PREPARING, engine_in
 from tests.support.initiator import Initiator, initiator
 from tests.support.netns import veth_pair as make_veth_pair
 
@@ -40,6 +41,7 @@ class Cable:
 
 @contextlib.contextmanager
 def _wires(pair: VethPair) -> Iterator[Cable]:
+    fast_path.wait(PREPARING)
     near = pair.near.run(lambda: PacketSocket(pair.near_link))
     far = pair.far.run(lambda: PacketSocket(pair.far_link))
     with contextlib.closing(near), contextlib.closing(far):
@@ -72,6 +74,13 @@ def jumbo_cable(private_network: None) -> Iterator[Cable]:  # noqa: ARG001  # it
     """Wires on a cable of MTU 9000."""
     with make_veth_pair(mtu=9000) as pair, _wires(pair) as cable:
         yield cable
+
+
+@pytest.fixture
+def interpreted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No compiled loop: everything is received by `PacketSocket.receive`, and waits in an export's queue."""
+    fast_path.wait(PREPARING)
+    monkeypatch.setattr(fast_path, "lane", None)
 
 
 @pytest.fixture

@@ -104,6 +104,7 @@ def test_a_buffer_is_free_as_soon_as_its_request_is_answered(
         assert ini.read(15, 1)
 
 
+@pytest.mark.usefixtures("interpreted")  # a write that a loop is kept by waits in no queue
 def test_the_memory_of_all_exports_is_bounded(veth_pair: VethPair, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with engine_in(veth_pair.near) as engine, initiator(veth_pair.far, "far0") as ini:
         budget = MemoryBudget(8 * REQUEST)

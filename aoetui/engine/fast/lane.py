@@ -43,9 +43,11 @@ from aoetui.engine.fast.tables import (
     SECTOR_COUNT,
     SEND_FAILED,
     SLOT,
+    SLOTS,
     SOCKET,
     STEPS,
     STOP,
+    TAKEN_SLOTS,
     TRUNCATED,
     VLAN,
     WAKE,
@@ -117,6 +119,11 @@ class Mapping:
         self._view = np.frombuffer(self._map, np.uint8)
         self.address = int(self._view.ctypes.data)
 
+    def close(self) -> None:
+        """Give it back. No loop may know the address any more."""
+        del self._view
+        self._map.close()
+
 
 def mac_number(mac: bytes) -> int:
     """A MAC as the tables hold it."""
@@ -127,7 +134,7 @@ class Lane:
     """The loop of one port. The port's thread alone calls `take`; the rest may be called by any thread."""
 
     def __init__(
-        self, *, socket: int, ring: mmap.mmap, stride: int, slots: int, slot: int, index: int, vlan: int, wake: int
+        self, name: str, *, socket: int, ring: mmap.mmap, stride: int, slots: int, slot: int, index: int, vlan: int, wake: int
     ) -> None:
         """Work on a socket's ring, from slot number `slot` on. `wake` is an eventfd that is written when something was routed."""
         max_read = stride // _SECTOR * _SECTOR
@@ -153,7 +160,7 @@ class Lane:
         self._ended = False
         self.failed = False
         """Whether the loop ended by itself."""
-        self._thread = threading.Thread(target=self._run, name="aoe-compiled", daemon=True)
+        self._thread = threading.Thread(target=self._run, name=f"compiled-{name}", daemon=True)
 
     @property
     def memory(self) -> int:
@@ -216,6 +223,12 @@ class Lane:
     def slot(self) -> int:
         """Where in the ring it stopped."""
         return int(self.tables.port[SLOT])
+
+    @property
+    def behind_batch(self) -> int:
+        """The first slot behind those of the batch that an abandoned loop is in."""
+        port = self.tables.port
+        return int((port[SLOT] + port[TAKEN_SLOTS]) % port[SLOTS])
 
     # ---- frames for the reference path
 
@@ -421,7 +434,7 @@ def warm() -> None:
     """Compile, or load, all that a lane calls, on a ring that nobody fills. Takes seconds the first time."""
     with mmap.mmap(-1, mmap.PAGESIZE) as ring:
         wake = os.eventfd(0, os.EFD_CLOEXEC)
-        lane = Lane(socket=-1, ring=ring, stride=2048, slots=2, slot=0, index=0, vlan=0, wake=wake)
+        lane = Lane("none", socket=-1, ring=ring, stride=2048, slots=2, slot=0, index=0, vlan=0, wake=wake)
         _call_all(lane)
         lane.tables.port[STOP] = 1
         lane.start(Mac(bytes(6)), 2)

@@ -91,6 +91,8 @@ RING: Final = 31
 """Address of the receive ring."""
 READS: Final = 32
 """Address of the buffers for reads."""
+TAKEN_SLOTS: Final = 33
+"""Slots that the batch in hand came from."""
 PORT_WORDS: Final = 40
 
 # ---- of an export
