@@ -54,6 +54,11 @@ class MemoryWire:
         """Why not."""
         return "the wire is in memory"
 
+    @property
+    def memory(self) -> int:
+        """A full inbox."""
+        return _INBOX * self.mtu
+
     def fileno(self) -> int:
         """There is no descriptor."""
         return -1

@@ -24,7 +24,7 @@ class FastPath:
 
     def __init__(self) -> None:
         self.lane: type[Lane] | None = None
-        self.why_not = "it has not been asked for"
+        self.why_not = "the compiled one has not been asked for"
         """Why everything is interpreted; empty once it is not."""
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
@@ -33,7 +33,7 @@ class FastPath:
         """Begin to load it, unless that was done before; returns at once."""
         with self._lock:
             if self._thread is None:
-                self.why_not = "it is being prepared"
+                self.why_not = "the compiled one is being prepared"
                 self._thread = threading.Thread(target=self._load, name="load-compiled", daemon=True)
                 self._thread.start()
 
@@ -54,7 +54,7 @@ class FastPath:
                 self._import()
             except Exception as error:  # noqa: BLE001 - the thread's edge: what cannot be compiled here is interpreted
                 _log.exception("the compiled data path cannot be loaded: the interpreted one serves")
-                self.why_not = f"it cannot be compiled here ({type(error).__name__}): the log file says more"
+                self.why_not = f"the compiled one cannot be made here ({type(error).__name__}), and the log says why"
 
     def _import(self) -> None:
         try:

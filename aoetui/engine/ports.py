@@ -103,6 +103,11 @@ class Port:
         """Why there is none; empty if there is."""
         return self._wire.interpreted
 
+    @property
+    def memory(self) -> int:
+        """The most bytes that its socket and loop may take."""
+        return self._wire.memory
+
     def statistics(self) -> WireStatistics:
         """What the socket counted since it was opened."""
         return self._wire.statistics()

@@ -350,6 +350,10 @@ class LinkSnapshot:
     """Frames of ours that the kernel did not take: the link was down, its queue full, or its MTU cut."""
     silences: tuple[tuple[Silence, int], ...]
     """Requests that were not answered since AoE was begun here, by reason."""
+    data_path: str
+    """`compiled`, or `interpreted: ` and why; empty where no port is open."""
+    memory: int
+    """The most bytes that its ports take, however many frames come: receive rings, and the tables of compiled loops."""
     problem: str
     """Why AoE is not spoken on a chosen link, or in a VLAN that aoetui tags itself there; empty while it is."""
     notes: tuple[Note, ...]

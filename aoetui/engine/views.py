@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from aoetui import __version__
 from aoetui.engine.latency import latency_of
 from aoetui.engine.links import notes_for, port_refusal
+from aoetui.engine.packet import LOOP_FAILED
 from aoetui.engine.port_names import interface_of, split_port_name
 from aoetui.engine.protocol.devices import DeviceState, Sameness
 from aoetui.engine.protocol.replies import FIRMWARE_VERSION
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
     from aoetui.engine.exports import Export
     from aoetui.engine.initiators import InitiatorRecord
     from aoetui.engine.links import LinkFacts
-    from aoetui.engine.ports import Ports
+    from aoetui.engine.ports import Port, Ports
     from aoetui.engine.protocol.devices import Device, Path
     from aoetui.engine.refusals import Refusal
     from aoetui.engine.serving import Held
@@ -237,9 +238,27 @@ def link_view(link: LinkFacts, meter: LinkMeter, ports: Ports, wanted: Collectio
         truncated=sum(each.truncated for each in counted),
         send_failed=sum(each.send_failed for each in counted),
         silences=tuple(sorted(silences.items())),
+        data_path=_data_path(opened),
+        memory=sum(port.memory for port in opened),
         problem=next((problem for name in names if (problem := ports.problem(name))), ""),
-        notes=(*notes_for(link, chosen=bool(names)), *_tagging_notes(names)),
+        notes=(*_failure_notes(opened), *notes_for(link, chosen=bool(names)), *_tagging_notes(names)),
     )
+
+
+def _data_path(ports: Collection[Port]) -> str:
+    if not ports:
+        return ""
+    why = next((port.interpreted for port in ports if port.interpreted), "")
+    return f"interpreted: {why}" if why else "compiled"
+
+
+def _failure_notes(ports: Iterable[Port]) -> Iterable[Note]:
+    """Whose compiled loop ended by itself."""
+    for port in ports:
+        if port.interpreted == LOOP_FAILED:
+            happened = f"the compiled data path of {port.interface} failed, and the slower interpreted one serves instead"
+            remedy = "the log says why (`aoetui locate` names it); start aoetui again to have it back"
+            yield Note(Severity.WARNING, f"{happened}: {remedy}")
 
 
 def _tagging_notes(names: Iterable[str]) -> Iterable[Note]:

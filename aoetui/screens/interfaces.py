@@ -194,6 +194,10 @@ def _facts(link: LinkSnapshot) -> Iterator[Text]:
     yield _fact("refused", Text(f"{figures.many(link.foreign_vlan, 'frame')} of VLANs, by the port for untagged frames"))
     if link.chosen:
         yield from _silences(link)
+    if link.data_path:
+        without = ", without the interpreter" if link.data_path == "compiled" else ""
+        yield _fact("data path", plain(f"{link.data_path}{without}", 200))
+        yield _fact("memory", Text(f"up to {figures.memory(link.memory)}"))
 
 
 def _silences(link: LinkSnapshot) -> Iterator[Text]:

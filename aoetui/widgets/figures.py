@@ -23,6 +23,11 @@ def size(count: float) -> str:
     return f"{float(number):.0f} {unit}" if float(number) >= 100 else shown
 
 
+def memory(count: int) -> str:
+    """Bytes in powers of two, as memory is sold: `58.6 MiB`."""
+    return humanize.naturalsize(count, binary=True, format="%.1f")
+
+
 def rate(per_second: float) -> str:
     """Bytes per second: `412 MB/s`."""
     return f"{size(round(per_second))}/s"

@@ -64,11 +64,11 @@ def until(condition: Callable[[], bool], what: str) -> None:
 class Program:
     """`aoetui ARGUMENTS` with its output in files, so that it never waits for its reader."""
 
-    def __init__(self, namespace: Namespace, home: Path, *arguments: str) -> None:
+    def __init__(self, namespace: Namespace, home: Path, *arguments: str, program: Sequence[str] = ("-m", "aoetui")) -> None:
         self._out, self._err = home / "stdout", home / "stderr"
         with self._out.open("wb") as out, self._err.open("wb") as err:
             self.process = namespace.popen(
-                [sys.executable, "-m", "aoetui", *arguments],
+                [sys.executable, *program, *arguments],
                 stdin=subprocess.DEVNULL,
                 stdout=out,
                 stderr=err,

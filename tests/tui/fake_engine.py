@@ -118,6 +118,8 @@ def link(name: str, index: int, mac: str | None, **changes: Any) -> LinkSnapshot
         truncated=0,
         send_failed=0,
         silences=(),
+        data_path="",
+        memory=0,
         problem="",
         notes=(),
     )
@@ -306,6 +308,8 @@ LINKS = (
         rates=LinkRates(2.1e8, 4.4e7, 24_000.0, 24_000.0),
         foreign_vlan=14,
         silences=((Silence.DENIED, 1200), (Silence.NOT_OURS, 340), (Silence.WRONG_VERSION, 1)),
+        data_path="compiled",
+        memory=62_374_368,
     ),
     link(
         "eth2",

@@ -62,6 +62,17 @@ def test_frames_that_were_not_answered_are_told_by_reason_the_most_first() -> No
     assert "silent" not in link_detail(link("eth1", 3, "52:54:00:aa:00:01")).plain
 
 
+def test_the_data_path_and_its_memory_are_told_where_a_port_is_open() -> None:
+    compiled = link_detail(link("eth1", 3, "52:54:00:aa:00:01", data_path="compiled", memory=61457056)).plain
+    assert "\ndata path compiled, without the interpreter\nmemory    up to 58.6 MiB" in compiled
+    why = "interpreted: numba is not installed"
+    interpreted = link_detail(link("eth1", 3, "52:54:00:aa:00:01", data_path=why, memory=8 << 20)).plain
+    assert f"\ndata path {why}\nmemory    up to 8.0 MiB" in interpreted
+    closed = link_detail(link("eth1", 3, "52:54:00:aa:00:01")).plain
+    assert "data path" not in closed
+    assert "memory" not in closed
+
+
 @pytest.mark.parametrize("size", [(80, 24), (120, 40)], ids=["80x24", "120x40"])
 @pytest.mark.parametrize("keys", [["3", "down"], ["3", "down", "down", "enter"]], ids=["list", "opened"])
 def test_picture(snap_compare: Callable[..., bool], size: tuple[int, int], keys: list[str]) -> None:
