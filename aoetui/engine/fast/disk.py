@@ -24,6 +24,7 @@ from aoetui.engine.fast.tables import (
     E_KIND,
     E_LBA,
     MAX_READ,
+    MIXED_AT,
     NOW,
     READ,
     READS,
@@ -49,6 +50,8 @@ SLOW_NS: Final = 1_000_000
 """A write that takes longer has waited for the disk."""
 STRIKES_NS: Final = 100_000_000
 """Twice within this time, and it was no accident of scheduling."""
+MIXED_NS: Final = 1_000_000_000
+"""For so long after another one was asked, an export shares the port."""
 ELSEWHERE_NS: Final = 1_000_000_000
 """For so long the export's writes take the reference path."""
 
@@ -89,8 +92,8 @@ def _is_whole(t: Tables, export: int) -> bool:
 
 @compiled
 def _judge_time(t: Tables, export: int, began: int, ended: int) -> None:
-    """A disk that makes writes wait would hold up the other exports here."""
-    if ended - began > SLOW_NS:
+    """A disk that makes writes wait would hold up the other exports here, where others are asked."""
+    if ended - began > SLOW_NS and began - t.port[MIXED_AT] < MIXED_NS:
         row = t.exports[export]
         if ended - row[X_STRIKE] < STRIKES_NS:
             row[X_SLOW_UNTIL] = ended + ELSEWHERE_NS

@@ -47,10 +47,12 @@ from aoetui.engine.fast.tables import (
     MAC,
     MAY_READ,
     MAY_WRITE,
+    MIXED_AT,
     NOW,
     READ,
     READS_ELSEWHERE,
     RECEIVED,
+    RECENT_EXPORT,
     REPEAT,
     ROUTE,
     SECTOR_COUNT,
@@ -175,6 +177,8 @@ def judge(t: Tables, n: int, frame: int, length: int, before_batch: int) -> int:
     if export < 0:
         return _route(t, n, export, 0)
     both = GATE_READS | GATE_WRITES
+    if t.port[RECENT_EXPORT] != export:
+        t.port[RECENT_EXPORT], t.port[MIXED_AT] = export, t.port[NOW]
     initiator = find_initiator(t, export, mac_at(frame + 6))
     if initiator < 0:
         return _route(t, n, export, both)

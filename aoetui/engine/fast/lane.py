@@ -19,6 +19,7 @@ import numpy as np
 
 from aoetui.engine import fastpath
 from aoetui.engine.fast import rows
+from aoetui.engine.fast.disk import MIXED_NS
 from aoetui.engine.fast.tables import (
     BATCH,
     BUSY_EXPORT,
@@ -39,6 +40,7 @@ from aoetui.engine.fast.tables import (
     MAX_EXPORTS,
     MAX_INITIATORS,
     MEMORY_BYTES,
+    MIXED_AT,
     RECEIVED,
     SECTOR_COUNT,
     SEND_FAILED,
@@ -76,6 +78,8 @@ if TYPE_CHECKING:
 
 STALLED_NS: Final = 100_000_000
 """A call to a disk that takes longer keeps the whole port: the port goes on without it."""
+ALONE_STALLED_NS: Final = 2_000_000_000
+"""The same where no other export was asked lately: nobody else is kept waiting, and most disks that pause go on before."""
 _FIFO_HEAD = struct.Struct("=ii")
 _POLL = struct.Struct("=ihh")
 _SECTOR = 512
@@ -287,7 +291,10 @@ class Lane:
     def give_up_if_stuck(self) -> bool:
         """If a call to a disk has kept the loop for STALLED_NS: abandon it, and tell the export whose disk it is."""
         since = int(self.tables.port[BUSY_SINCE])
-        if not since or time.monotonic_ns() - since < STALLED_NS:
+        if not since:
+            return False
+        alone = since - int(self.tables.port[MIXED_AT]) > MIXED_NS
+        if time.monotonic_ns() - since < (ALONE_STALLED_NS if alone else STALLED_NS):
             return False
         self.abandon()
         self._stuck_with.get(int(self.tables.port[BUSY_EXPORT]), lambda _lane: None)(self)

@@ -93,6 +93,10 @@ READS: Final = 32
 """Address of the buffers for reads."""
 TAKEN_SLOTS: Final = 33
 """Slots that the batch in hand came from."""
+RECENT_EXPORT: Final = 34
+"""Row of the export that was asked last."""
+MIXED_AT: Final = 35
+"""When another export than the one before was asked."""
 PORT_WORDS: Final = 40
 
 # ---- of an export
