@@ -31,9 +31,7 @@ if TYPE_CHECKING:
 
 THIRD = (3).to_bytes(4, "big") * (SECTOR // 4)
 WITHOUT_NUMBA = """
-import signal, sys
-
-signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+import sys
 
 class Without:
     def __init__(self, finder):
@@ -47,6 +45,16 @@ class Without:
         return None if hidden else self.finder.find_spec(name, path, target)
 
 sys.meta_path[:] = map(Without, sys.meta_path)
+"""
+"""As where it is not installed: nothing finds it."""
+WITHOUT_CACHE = """
+import os
+os.environ["XDG_CACHE_HOME"] = "/dev/null"
+"""
+SERVE = """
+import signal, sys
+
+signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
 
 from pathlib import Path
 from aoetui.engine.fast_path import fast_path
@@ -175,12 +183,23 @@ def told(engine: LocalEngine, text: str) -> list[tuple[Severity, str]]:
     return [(event.severity, event.subject) for event in engine.events(0) if event.text == text]
 
 
-def test_without_numba_everything_is_served_and_it_says_why(veth_pair: VethPair, tmp_path: Path) -> None:
-    script = ("-c", WITHOUT_NUMBA)
-    with Program(veth_pair.near, tmp_path, str(disk(tmp_path)), program=script) as program:
-        program.says("['interpreted: numba is not installed']")
-        with used(veth_pair):
+def serves_interpreted(pair: VethPair, folder: Path, conditions: str, why: str) -> str:
+    """An engine in a process of its own serves under these conditions, and says why it is interpreted; its stderr."""
+    with Program(pair.near, folder, str(disk(folder)), program=("-c", conditions + SERVE)) as program:
+        program.says(f"['interpreted: {why}']")
+        with used(pair):
             pass
         program.process.send_signal(signal.SIGTERM)
         program.says("saved True")
-        assert program.stderr == ""
+        return program.stderr
+
+
+def test_without_numba_everything_is_served_and_it_says_why(veth_pair: VethPair, tmp_path: Path) -> None:
+    assert serves_interpreted(veth_pair, tmp_path, WITHOUT_NUMBA, "numba is not installed") == ""
+
+
+def test_where_nothing_can_be_kept_everything_is_served_and_it_says_why(veth_pair: VethPair, tmp_path: Path) -> None:
+    pytest.importorskip("numba")
+    why = "the compiled one cannot be made here (NotADirectoryError), and the log says why"
+    logged = serves_interpreted(veth_pair, tmp_path, WITHOUT_CACHE, why)
+    assert "cannot be kept in /dev/null/aoetui/compiled-" in logged
