@@ -242,7 +242,7 @@ class PacketSocket:
     @property
     def interpreted(self) -> str:
         """See Wire."""
-        return "" if self._lane is not None else self._switched_off or fast_path.why_not
+        return "" if self._lane is not None else self._switched_off or fast_path.why_not or "the compiled one takes over"
 
     @property
     def memory(self) -> int:
