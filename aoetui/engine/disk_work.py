@@ -74,13 +74,25 @@ class DiskWork:
     def _judge_write(self, job: Job, intent: WriteBlocks) -> bytes | None:
         if self.fault:
             return self._failed(job, intent)
-        tags = job.initiator.tags
-        repeat = self._repeats.is_repeat(intent, job.arrived, tags) or (
-            self.lanes is not None and self.lanes.knows_write(intent, job.arrived, tags)
-        )
+        repeat = self._is_repeat(job, intent)
         if job.initiator.asked.is_retransmission(intent, job.arrived, write=True) or repeat:
             self._initiators.was_repeated(job.initiator)
         return replies.write_reply(intent) if repeat else None
+
+    def _is_repeat(self, job: Job, intent: WriteBlocks) -> bool:
+        """Whether it was executed, here or by a compiled loop, which sees requests that we do not."""
+        tags, lanes = job.initiator.tags, self.lanes
+        if lanes is None:
+            return self._repeats.is_repeat(intent, job.arrived, tags)
+        if job.initiator.fast is not None:
+            tags.learn(job.initiator.fast.kinds_reused)
+        known = lanes.knows_write(intent, job.arrived, tags)
+        if known is False:
+            self._repeats.give_up_tag(intent)
+        repeat = self._repeats.is_repeat(intent, job.arrived, tags)
+        if repeat and not known:
+            lanes.remember_write(intent)  # the network may repeat this frame as well
+        return repeat or known is True
 
     def read(self, intents: Sequence[ReadBlocks]) -> list[bytes | None]:
         """Read what lies one behind the other in one call: the replies; None for each that failed by itself."""

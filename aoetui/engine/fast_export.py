@@ -53,6 +53,11 @@ class FastInitiator:
         """Seconds of the monotonic clock; 0: never."""
         return self.lane.figures(self.row)[4] / 1e9
 
+    @property
+    def kinds_reused(self) -> int:
+        """See TagUse.kinds_reused."""
+        return self.lane.figures(self.row)[13]
+
     def latencies(self) -> list[int]:
         """By the steps of latency.Latencies."""
         return self.lane.latencies(self.row)
@@ -173,12 +178,13 @@ class FastExport:
         if number is not None:
             record.fast = FastInitiator(lane, number)
 
-    def knows_write(self, write: WriteBlocks, arrived: float, tags: TagUse) -> bool:
-        """Whether a lane executed this write already."""
+    def knows_write(self, write: WriteBlocks, arrived: float, tags: TagUse) -> bool | None:
+        """Whether a lane knows this write to be executed already; False: one knows that another write has had its tag since."""
         mac, tag, place = _of(write)
-        return not tags.reused(tag) and any(
-            lane.knows_write(row, mac, tag, place, write.data, arrived) for lane, row in self._rows.items()
-        )
+        if tags.reused(tag):
+            return None
+        known = [lane.knows_write(row, mac, tag, place, write.data, arrived) for lane, row in self._rows.items()]
+        return True if True in known else False if False in known else None
 
     def remember_write(self, write: WriteBlocks) -> None:
         """It is executed: no lane shall execute a copy of it."""

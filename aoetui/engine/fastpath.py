@@ -19,6 +19,7 @@ from aoetui.engine.fast.tables import (
     ERROR,
     IN_BATCH,
     NOW,
+    RECEIVED,
     REMEMBERED_SO_FAR,
     RING,
     SLOT,
@@ -53,6 +54,7 @@ def take_batch(t: Tables) -> int:
             verdict = judge(t, entries, slot + load16(slot + SLOT_START), load32(slot + SLOT_CAPTURED), before_batch)
             if verdict == NOT_YET:
                 break
+            t.port[RECEIVED] += 1
             entries += verdict != DROPPED
         taken += 1
     t.port[COUNT_OF_ENTRIES], t.port[TAKEN_SLOTS] = entries, taken

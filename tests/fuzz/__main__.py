@@ -11,12 +11,13 @@ import time
 from typing import TYPE_CHECKING
 
 from tests.fuzz import pure, wire
-from tests.fuzz.findings import JUDGED, Finding
+from tests.fuzz.findings import JUDGED, Finding, resident
 from tests.support import netns
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from tests.fuzz.compiled import Tally
     from tests.fuzz.findings import Figures
 
 _EVERY = 10.0
@@ -35,6 +36,12 @@ class Progress:
             self._said = time.monotonic()
             print(f"{figures.frames:,} of {figures.total:,}, {figures.memory[-1][1] / (1 << 20):.1f} MiB", flush=True)  # noqa: T201
 
+    def show_tally(self, tally: Tally) -> None:
+        """The same of a compiled run."""
+        if time.monotonic() - self._said >= _EVERY:
+            self._said = time.monotonic()
+            print(f"of {tally.total:,}: {tally.report()}, {resident() / (1 << 20):.1f} MiB", flush=True)  # noqa: T201
+
 
 def main(words: Sequence[str]) -> int:
     """Run, and say what came of it."""
@@ -45,6 +52,7 @@ def main(words: Sequence[str]) -> int:
     parser.add_argument(
         "--wire", action="store_true", help="against a running target in private namespaces, not the pure machines"
     )
+    parser.add_argument("--compiled", action="store_true", help="a compiled lane against the reference path; needs numba")
     parser.add_argument("--mtu", type=int, default=1500, help="of the wire")
     options = parser.parse_args(words)
     refusal = netns.enter() if options.wire else ""
@@ -52,6 +60,8 @@ def main(words: Sequence[str]) -> int:
         parser.error(refusal)
     show = Progress().show
     try:
+        if options.compiled:
+            return _compiled(options.seed, options.count, options.first)
         if options.wire:
             figures = wire.run(options.seed, options.count, mtu=options.mtu, first=options.first, show=show)
         else:
@@ -62,6 +72,13 @@ def main(words: Sequence[str]) -> int:
     except Finding as finding:
         print(finding, file=sys.stderr)  # noqa: T201
         return 1
+    return 0
+
+
+def _compiled(seed: int, count: int, first: int) -> int:
+    from tests.fuzz import compiled
+
+    print(compiled.run(seed, count, first=first, show=Progress().show_tally).report())  # noqa: T201
     return 0
 
 

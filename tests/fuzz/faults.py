@@ -52,8 +52,9 @@ def _anybody(_header: Header) -> bool:
 class _OverlongBacking(Backing):
     """Repeats the last sector behind the window's end."""
 
-    def write(self, lba: int, data: bytes | bytearray | memoryview) -> None:
-        super().write(lba, data)
+    def write(self, lba: int, *pieces: bytes | bytearray | memoryview) -> None:
+        super().write(lba, *pieces)
+        data = b"".join(pieces)
         if lba + len(data) // SECTOR == self.window.sectors:
             os.pwrite(self._descriptors.plain, bytes(data[-SECTOR:]), self.window.end * SECTOR)
 

@@ -51,7 +51,6 @@ from aoetui.engine.fast.tables import (
     NOW,
     READ,
     READS_ELSEWHERE,
-    RECEIVED,
     RECENT_EXPORT,
     REPEAT,
     ROUTE,
@@ -118,7 +117,6 @@ def is_ours(t: Tables, slot: int) -> bool:
     if load32(slot + SLOT_CAPTURED) < load32(slot + _LENGTH):
         t.port[TRUNCATED] += 1
         return False
-    t.port[RECEIVED] += 1
     return True
 
 

@@ -20,6 +20,7 @@ import numpy as np
 from aoetui.engine import fastpath
 from aoetui.engine.fast import rows
 from aoetui.engine.fast.disk import MIXED_NS
+from aoetui.engine.fast.memory import REPEATED, TAKEN_OVER
 from aoetui.engine.fast.tables import (
     BATCH,
     BUSY_EXPORT,
@@ -422,11 +423,12 @@ class Lane:
 
     # ---- writes that come twice
 
-    def knows_write(self, export: int, mac: bytes, tag: int, place: int, data: memoryview, now: float) -> bool:
-        """Whether the loop executed this write, which came `now` (seconds)."""
+    def knows_write(self, export: int, mac: bytes, tag: int, place: int, data: memoryview, now: float) -> bool | None:
+        """Whether the loop knows this write, which came `now` (seconds), to be executed; False: another has had its tag since."""
         address = _address_of(data)
         nanoseconds = int(now * 1e9)
-        return bool(rows.knows_write(self.tables, export, mac_number(mac), tag, place, address, len(data), nanoseconds))
+        known = rows.knows_write(self.tables, export, mac_number(mac), tag, place, address, len(data), nanoseconds)
+        return {REPEATED: True, TAKEN_OVER: False}.get(known)
 
     def remember_write(self, export: int, mac: bytes, tag: int, place: int, data: memoryview) -> None:
         """The reference path has executed this write: a copy of its frame must not be executed here."""

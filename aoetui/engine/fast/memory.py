@@ -37,6 +37,8 @@ NEW: Final = 0
 REPEATED: Final = 1
 IN_THIS_BATCH: Final = 2
 """It repeats a write that is about to be executed: nobody knows yet what becomes of it."""
+TAKEN_OVER: Final = 3
+"""It is new, and another write of this initiator has had its tag."""
 
 _ODD: Final = np.uint64(0x9E3779B97F4A7C15)
 """2**64 divided by the golden ratio: multiplication by it spreads a number's bits (Knuth). Unsigned, for it overflows."""
@@ -126,7 +128,7 @@ def _find(t: Tables, key: int) -> int:
 
 @compiled
 def judge_write(t: Tables, key: int, place: int, digest: int, before_batch: int) -> int:
-    """Whether a write is NEW, REPEATED or IN_THIS_BATCH. `key` is the hash of export, MAC and tag.
+    """Whether a write is NEW, REPEATED, IN_THIS_BATCH or TAKEN_OVER. `key` is the hash of export, MAC and tag.
 
     One that is new takes the tag over from the write that had it, even if the disk fails it.
     """
@@ -139,7 +141,7 @@ def judge_write(t: Tables, key: int, place: int, digest: int, before_batch: int)
     if t.writes[at, W_PLACE] == place and t.writes[at, W_DIGEST] == digest:
         return REPEATED if t.port[NOW] - t.writes[at, W_DONE] <= MEMORY_NS else NEW
     t.writes[at, W_PLACE] = -1
-    return NEW
+    return TAKEN_OVER
 
 
 @compiled

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from aoetui.engine.fast.compiler import c_lock, c_poll, c_unlock, compiled
 from aoetui.engine.fast.judge import find_initiator
-from aoetui.engine.fast.memory import data_digest, judge_write, mix, remember
+from aoetui.engine.fast.memory import NEW, REPEATED, data_digest, judge_write, mix, remember
 from aoetui.engine.fast.tables import (
     ABANDONED,
     BATCHES,
@@ -156,15 +156,15 @@ def abandon(lock: Numbers, port: Numbers) -> None:
 
 
 @compiled
-def knows_write(t: Tables, export: int, mac: int, tag: int, place: int, data: int, size: int, now: int) -> bool:
-    """Whether the loop executed this write, which came `now` (nanoseconds) and whose data stands at an address."""
+def knows_write(t: Tables, export: int, mac: int, tag: int, place: int, data: int, size: int, now: int) -> int:
+    """What the loop knows of a write that came `now` (nanoseconds) and whose data stands at an address: see judge_write."""
     c_lock(t.lock.ctypes.data)
     t.port[NOW] = max(t.port[NOW], now)
     known = judge_write(t, mix(mix(mac, tag), export), place, data_digest(t, data, size), t.port[REMEMBERED_SO_FAR])
     initiator = find_initiator(t, export, mac)
     reused = initiator >= 0 and t.initiators[initiator, I_REUSED] & (1 + (tag >> 31))
     c_unlock(t.lock.ctypes.data)
-    return known != 0 and not reused
+    return NEW if known == REPEATED and reused else known
 
 
 @compiled

@@ -79,6 +79,10 @@ class Repeats:
         _remember(self._by_tag, (mac, tag), asked_before)  # the network may repeat this frame as well
         return True
 
+    def give_up_tag(self, write: WriteBlocks) -> None:
+        """Another write of this MAC, which was executed elsewhere, has had the tag of this one since it was executed here."""
+        self._by_tag.pop((_requester(write), _tag(write)), None)
+
     def _overtaken(self, first: _Executed) -> bool:
         """Whether another write to some of these sectors, that came before `first` was answered, was executed after it.
 
@@ -123,6 +127,10 @@ class TagUse:
             self._reused.add(tag >> 31)
         elif len(self._asked) > self.MEMORY:
             del self._asked[next(iter(self._asked))]
+
+    def learn(self, kinds: int) -> None:
+        """As `kinds_reused`, of who noted them elsewhere."""
+        self._reused |= {kind for kind in (0, 1) if kinds >> kind & 1}
 
     @property
     def kinds_reused(self) -> int:
