@@ -6,7 +6,6 @@ export's state wait for their turn in its queue (`turns.py`).
 
 from __future__ import annotations
 
-from concurrent.futures import Future
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -34,11 +33,11 @@ from aoetui.engine.turns import Turns
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from concurrent.futures import Future
 
     from aoetui.engine.backing import Backing
     from aoetui.engine.clock import Clock
     from aoetui.engine.events import EventLog
-    from aoetui.engine.fast.lane import Lane
     from aoetui.engine.memory import MemoryBudget
     from aoetui.engine.ports import Port
     from aoetui.engine.protocol.facts import AccessPolicy, TargetState
@@ -103,7 +102,7 @@ class Export:
             self.initiators,
             is_writable=lambda: not self.fault,
             reopen=self._turns.reopen,
-            hold=self._hold,
+            hold=lambda lane: self._turns.hold(lane.join),
         )
         self._turns.set_gate(self.fast)
         self._facts.watch(self.fast.refresh)
@@ -195,15 +194,6 @@ class Export:
     def _identify(self, sectors: int) -> bytes:
         cached = self.spec.durability is Durability.CACHED
         return identify_page(sectors=sectors, serial=self.serial, firmware=self._firmware, write_cache=cached)
-
-    def _hold(self, lane: Lane) -> None:
-        """The disk keeps a compiled loop in a write of ours: nothing that came later may be carried out before it."""
-
-        def wait(facts: ExportFacts) -> TargetState:
-            self._disk.ask(lane.join)
-            return facts.state
-
-        self._turns.edit(Edit(wait, Future()))
 
     # ---- in one of the export's threads
 

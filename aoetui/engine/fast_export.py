@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+import secrets
 import threading
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from aoetui.engine.fast_disk import FastDisk, Reads, Writes, fast_disk
+from aoetui.engine.latency import add_counts
 from aoetui.engine.protocol import target
 from aoetui.engine.protocol.repeats import MEMORY_SECONDS
 from aoetui.engine.snapshot import Counters
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from aoetui.engine.backing import Backing
     from aoetui.engine.current_facts import CurrentFacts
-    from aoetui.engine.fast.lane import ExportRow, Lane, Mapping
+    from aoetui.engine.fast.lane import ExportRow, Lane
+    from aoetui.engine.fast.mapping import Mapping
     from aoetui.engine.initiators import InitiatorRecord, Initiators
     from aoetui.engine.protocol.facts import ExportFacts
     from aoetui.engine.protocol.repeats import TagUse
@@ -28,7 +31,6 @@ _GATE_WRITES, _GATE_BOTH = 1, 3
 _MAY_READ, _MAY_WRITE = 1, 2
 _TAG_AT, _MAC_LENGTH = 20, 6
 _ELSEWHERE = FastDisk(Reads.ELSEWHERE, Writes.ELSEWHERE)
-_salts = iter(range(1, 1 << 62))
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,10 +93,14 @@ class FastExport:
         self._disk: FastDisk | None = None
         self._maps: list[tuple[int, Mapping]] = []
         self._shown: dict[Lane, ExportRow] = {}
-        self._writes_from = 0.0
-        self._latencies: list[tuple[list[int], list[int]]] = []
+        self._writes_from: dict[Lane, float] = {}
+        """From when on each may write: a copy of a write may still come that was executed elsewhere."""
+        self._former: list[tuple[Lane, float]] = []
+        """Lanes that were left, and until when copies of what they wrote may come."""
+        self._latencies: tuple[list[int], list[int]] = ([], [])
         """Of lanes that were left."""
-        self._salt = next(_salts)
+        self._salt = secrets.randbits(62)
+        """By it a lane tells what it remembers of this export from what it remembers of others, also of those that are gone."""
 
     @property
     def lanes(self) -> list[Lane]:
@@ -107,15 +113,15 @@ class FastExport:
         """Be served by this lane too."""
         if self._disk is None:
             self._disk = fast_disk(self._spec, self._backing)
-            # A copy of a write that was executed before may still come, and no lane knows it
-            if self._initiators.total().writes:
-                self._writes_from = time.monotonic() + MEMORY_SECONDS
+        if self._initiators.total().writes:
+            self._writes_from[lane] = time.monotonic() + MEMORY_SECONDS
         values = self._values(lane, self._facts.now)
         row = lane.add_export(values, self._reopen, self._hold)
         if row is not None:
             with self._lock:
                 self._rows = {**self._rows, lane: row}
                 self._shown[lane] = values
+            self.refresh()  # what changed since then
             self._reopen()
 
     def leave(self, lane: Lane) -> None:
@@ -124,9 +130,14 @@ class FastExport:
             row = self._rows[lane]
             self._rows = {other: at for other, at in self._rows.items() if other is not lane}
             self._shown.pop(lane, None)
+            self._writes_from.pop(lane, None)
+            self._former.append((lane, time.monotonic() + MEMORY_SECONDS))
         lane.remove_export(row)
+        if lane.keeps(row):
+            self._hold(lane)
         self._initiators.leave(lane)
-        self._latencies.append(lane.export_latencies(row))
+        reads, writes = lane.export_latencies(row)
+        self._latencies = add_counts([self._latencies[0], reads]), add_counts([self._latencies[1], writes])
         lane.free_export(row)
 
     def unmap(self) -> None:
@@ -137,11 +148,12 @@ class FastExport:
 
     # ---- the gate; under the export's lock
 
-    def close(self, *, reads: bool) -> None:
+    def close(self, *, reads: bool) -> Sequence[Callable[[], object]]:
         """See gate.Gate."""
-        gate = _GATE_BOTH if reads else _GATE_WRITES
-        for lane in [lane for lane, row in self._rows.items() if lane.close_gate(row, gate)]:
+        gate, rows = _GATE_BOTH if reads else _GATE_WRITES, self._rows
+        for lane in [lane for lane, row in rows.items() if lane.close_gate(row, gate)]:
             lane.wait_for_batch()
+        return [lane.join for lane, row in rows.items() if lane.keeps(row)]
 
     def open(self) -> None:
         """See gate.Gate."""
@@ -152,13 +164,18 @@ class FastExport:
 
     def refresh(self) -> None:
         """Have every lane know what the export is now, and what each initiator may do."""
-        facts = self._facts.now
-        with self._lock:
+        with self._lock:  # what is read last is told last
+            facts = self._facts.now
             for lane, row in self._rows.items():
                 values = self._values(lane, facts)
                 if values != self._shown.get(lane):
                     self._shown[lane] = values
                     lane.set_export(row, values)
+            self._let(facts)
+            now = time.monotonic()
+            self._former = [(lane, until) for lane, until in self._former if until > now]
+
+    def _let(self, facts: ExportFacts) -> None:
         allowed: dict[tuple[Lane, int], list[int]] = {}
         for record in self._initiators.values():
             if record.fast is not None:
@@ -170,31 +187,33 @@ class FastExport:
         """An initiator asked by way of this lane's port for what the disk has: next time the lane may answer."""
         if lane is None or record.fast is not None:
             return
-        row = self._rows.get(lane)
-        if row is None or self._disk == _ELSEWHERE:
-            return
-        may = _may(record, self._facts.now)
-        number = lane.add_initiator(row, record.mac.raw, may, record.tags.kinds_reused)
-        if number is not None:
-            record.fast = FastInitiator(lane, number)
+        with self._lock:  # or a change of the facts, or the end of the lane, would not find it
+            row = self._rows.get(lane)
+            if row is None or self._disk == _ELSEWHERE:
+                return
+            may = _may(record, self._facts.now)
+            number = lane.add_initiator(row, record.mac.raw, may, record.tags.kinds_reused)
+            if number is not None:
+                self._initiators.begin(record, FastInitiator(lane, number))
 
     def knows_write(self, write: WriteBlocks, arrived: float, tags: TagUse) -> bool | None:
         """Whether a lane knows this write to be executed already; False: one knows that another write has had its tag since."""
         mac, tag, place = _of(write)
         if tags.reused(tag):
             return None
-        known = [lane.knows_write(row, mac, tag, place, write.data, arrived) for lane, row in self._rows.items()]
+        lanes = [*self._rows.items(), *((lane, -1) for lane, _ in self._former)]
+        known = [lane.knows_write(self._salt, row, mac, tag, place, write.data, arrived) for lane, row in lanes]
         return True if True in known else False if False in known else None
 
     def remember_write(self, write: WriteBlocks) -> None:
         """It is executed: no lane shall execute a copy of it."""
         mac, tag, place = _of(write)
-        for lane, row in self._rows.items():
-            lane.remember_write(row, mac, tag, place, write.data)
+        for lane in self._rows:
+            lane.remember_write(self._salt, mac, tag, place, write.data)
 
     def latencies(self) -> tuple[list[list[int]], list[list[int]]]:
         """Counts by step of what lanes answered: of reads, and of writes."""
-        both = [*self._latencies, *(lane.export_latencies(row) for lane, row in self._rows.items())]
+        both = [self._latencies, *(lane.export_latencies(row) for lane, row in self._rows.items())]
         return [reads for reads, _ in both], [writes for _, writes in both]
 
     # ---- what lanes know
@@ -213,15 +232,15 @@ class FastExport:
             base=backing.window.start * 512,
             end=end,
             mapped_at=self._map(lane, end),
-            disk=self._allowed(),
+            disk=self._allowed(lane),
             salt=self._salt,
         )
 
-    def _allowed(self) -> FastDisk:
+    def _allowed(self, lane: Lane) -> FastDisk:
         disk = self._disk or _ELSEWHERE
         if self._backing.missing:
             return _ELSEWHERE
-        if not self._is_writable() or time.monotonic() < self._writes_from:
+        if not self._is_writable() or time.monotonic() < self._writes_from.get(lane, 0.0):
             return FastDisk(disk.reads, Writes.ELSEWHERE)
         return disk
 

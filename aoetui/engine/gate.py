@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
 
 
 class Gate(Protocol):
     """Told under the export's lock, in whichever thread queues a request or is through with one."""
 
-    def close(self, *, reads: bool) -> None:
+    def close(self, *, reads: bool) -> Sequence[Callable[[], object]]:
         """From now on nothing else writes this export; with `reads`, nothing else reads it either.
+
+        Returns what has to be waited for, outside the lock, before what is queued now begins: writes that a disk keeps.
 
         Called before a request is queued. Called again only with another value of `reads`.
         """
@@ -23,8 +28,9 @@ class Gate(Protocol):
 class OpenGate:
     """Where the queue is the only way to the disk."""
 
-    def close(self, *, reads: bool) -> None:
+    def close(self, *, reads: bool) -> Sequence[Callable[[], object]]:  # noqa: ARG002 - see Gate
         """Nobody is there to be kept out."""
+        return ()
 
     def open(self) -> None:
         """Nobody is there to be let in."""

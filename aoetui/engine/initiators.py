@@ -138,6 +138,13 @@ class Initiators:
             fast = [record.fast for record in self._records.values() if record.fast is not None]
             return sum((each.counters() for each in fast), self._total.counters())
 
+    def begin(self, record: InitiatorRecord, fast: FastInitiator) -> None:
+        """This initiator is answered by a loop too, unless it was forgotten meanwhile."""
+        with self._lock:
+            record.fast = fast
+            if self._records.get((record.mac.raw, record.interface)) is not record:
+                self._absorb([record])
+
     def leave(self, lane: Lane) -> None:
         """This loop answers no more: what it answered is counted here from now on."""
         with self._lock:
@@ -164,6 +171,7 @@ class Initiators:
             tally.add(counters)
         record.last_io = max(fast.last_io, record.last_io or 0.0) or None
         record.dropped += fast.dropped
+        record.tags.learn(fast.kinds_reused)
         record.latencies.counts = add_counts([record.latencies.counts, fast.latencies()])
 
     def find(self, mac: Mac, interface: str, now: float) -> InitiatorRecord:

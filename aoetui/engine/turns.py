@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections import deque
+from concurrent.futures import Future
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from aoetui.engine.gate import Gate
     from aoetui.engine.initiators import Initiators
     from aoetui.engine.ports import Port
+    from aoetui.engine.protocol.facts import ExportFacts, TargetState
     from aoetui.engine.second_look import SecondLook
     from aoetui.engine.spec import ExportSpec
     from aoetui.engine.state_changes import StateChanges
@@ -146,13 +148,25 @@ class Turns:
                 self._add([Entry(edit, Kind.ALONE)])
             return not self._closing
 
+    def hold(self, wait: Callable[[], object]) -> None:
+        """Let nothing that comes from now on begin before `wait` has returned."""
+        with self._lock:
+            self._add([self._waiting(wait)])
+
+    def _waiting(self, wait: Callable[[], object]) -> _Entry:
+        def act(facts: ExportFacts) -> TargetState:
+            self._disk.ask(wait)
+            return facts.state
+
+        return Entry(Edit(act, Future()), Kind.ALONE)
+
     def _add(self, entries: Sequence[_Entry]) -> None:
         if not entries:
             return
         reads = not self._queue.only_reads or any(entry.kind is not Kind.READ for entry in entries)
         if reads is not self._shut:
             self._shut = reads
-            self.gate.close(reads=reads)
+            entries = [*map(self._waiting, self.gate.close(reads=reads)), *entries]
         for entry in entries:
             self._queue.add(entry)
         self._notice_stuck()

@@ -135,9 +135,10 @@ class Noted:
 
     told: list[str] = field(default_factory=list)
 
-    def close(self, *, reads: bool) -> None:
+    def close(self, *, reads: bool) -> tuple[()]:
         """Note it."""
         self.told.append("nobody writes or reads" if reads else "nobody writes")
+        return ()
 
     def open(self) -> None:
         """Note it."""

@@ -128,6 +128,15 @@ def _begin(t: Tables, export: int, now: int) -> bool:
 
 
 @compiled
+def _end(t: Tables) -> None:
+    """The call is through: whoever would abandon the loop for it comes too late."""
+    lock = t.lock.ctypes.data
+    c_lock(lock)
+    t.port[BUSY_SINCE] = 0
+    c_unlock(lock)
+
+
+@compiled
 def write_all(t: Tables) -> bool:
     """Carry out the batch's writes in order of arrival. False if the loop was abandoned meanwhile: it may do nothing more."""
     first = began = 0
@@ -147,7 +156,7 @@ def write_all(t: Tables) -> bool:
         if not sound or c_pwritev(row[X_FD], t.in_iov.ctypes.data, behind - first, position) != size:
             _route_rest(t, first, export)
         ended = clock(t)
-        t.port[BUSY_SINCE] = 0
+        _end(t)
         _judge_time(t, export, began, ended)
         first, began = behind, ended
     return t.port[ABANDONED] == 0

@@ -63,6 +63,7 @@ from aoetui.engine.fast.tables import (
     X_GATE,
     X_KEY,
     X_READS,
+    X_SALT,
     X_SECTORS,
     X_SLOW_UNTIL,
     X_WRITES,
@@ -247,7 +248,7 @@ def _judge_write(t: Tables, n: int, extended: bool, before_batch: int) -> int:
     frame = entry[E_FRAME]
     place, tag = entry[E_LBA] << 8 | entry[E_COUNT], number(frame + 20, 4)
     digest = data_digest(t, frame + _ATA_HEADER, 512 * entry[E_COUNT])
-    key = mix(mix(row[I_MAC], tag), entry[E_EXPORT])
+    key = mix(mix(row[I_MAC], tag), export[X_SALT])
     known = judge_write(t, key, place, digest, before_batch)
     if known == IN_THIS_BATCH:
         return NOT_YET

@@ -20,9 +20,12 @@ import numpy as np
 from aoetui.engine import fastpath
 from aoetui.engine.fast import rows
 from aoetui.engine.fast.disk import MIXED_NS
+from aoetui.engine.fast.mapping import Mapping
 from aoetui.engine.fast.memory import REPEATED, TAKEN_OVER
 from aoetui.engine.fast.tables import (
+    ABANDONED,
     BATCH,
+    BATCHES,
     BUSY_EXPORT,
     BUSY_SINCE,
     ENTRY_HEAD,
@@ -81,6 +84,8 @@ STALLED_NS: Final = 100_000_000
 """A call to a disk that takes longer keeps the whole port: the port goes on without it."""
 ALONE_STALLED_NS: Final = 2_000_000_000
 """The same where no other export was asked lately: nobody else is kept waiting, and most disks that pause go on before."""
+_LOOKS = 20
+"""Times 1 ms, between two looks whether a disk keeps the loop."""
 _FIFO_HEAD = struct.Struct("=ii")
 _POLL = struct.Struct("=ihh")
 _SECTOR = 512
@@ -113,21 +118,6 @@ def _numbers(row: ExportRow) -> Numbers:
     numbers[[X_FD, X_BASE, X_END, X_MAP]] = row.descriptor, row.base, row.end, row.mapped_at
     numbers[[X_READS, X_WRITES, X_SALT]] = row.disk.reads, row.disk.writes, row.salt
     return numbers
-
-
-class Mapping:
-    """The first `size` bytes of a backing, mapped to read."""
-
-    def __init__(self, descriptor: int, size: int) -> None:
-        """Map them. Raises OSError or ValueError where there is no room for so much."""
-        self._map = mmap.mmap(descriptor, size, prot=mmap.PROT_READ)
-        self._view = np.frombuffer(self._map, np.uint8)
-        self.address = int(self._view.ctypes.data)
-
-    def close(self) -> None:
-        """Give it back. No loop may know the address any more."""
-        del self._view
-        self._map.close()
 
 
 def mac_number(mac: bytes) -> int:
@@ -187,15 +177,24 @@ class Lane:
         except Exception:  # noqa: BLE001 - the thread's edge: the interpreted path goes on
             _log.exception("the compiled data path ended: the interpreted one goes on")
             self.failed = True
+            self._unlock()
+            self.abandon()
         finally:
             self._let_go()
             os.close(self._stop)
 
+    def _unlock(self) -> None:
+        """In the loop's thread: give the lock back if the loop ended with it (glibc notes its owner)."""
+        if int(self.tables.lock.view(np.int32)[2]) == threading.get_native_id():
+            rows.unlock(self.tables.lock)
+
     def stop(self, timeout: float) -> bool:
         """End the loop; False if it is in a call to a disk that does not return in time."""
         self.tables.port[STOP] = 1
+        with self._rows:
+            if not self._ended:  # else its number may be another file's by now
+                os.eventfd_write(self._stop, 1)
         if self._thread.is_alive():
-            os.eventfd_write(self._stop, 1)
             self._thread.join(timeout)
         return not self._thread.is_alive()
 
@@ -291,19 +290,34 @@ class Lane:
 
     def give_up_if_stuck(self) -> bool:
         """If a call to a disk has kept the loop for STALLED_NS: abandon it, and tell the export whose disk it is."""
+        if self.failed or not (self.tables.port[ABANDONED] or self._abandon_if_stuck()):
+            return False
+        self._tell_stuck()
+        return True
+
+    def _abandon_if_stuck(self) -> bool:
         since = int(self.tables.port[BUSY_SINCE])
         if not since:
             return False
         alone = since - int(self.tables.port[MIXED_AT]) > MIXED_NS
         if time.monotonic_ns() - since < (ALONE_STALLED_NS if alone else STALLED_NS):
             return False
-        self.abandon()
-        self._stuck_with.get(int(self.tables.port[BUSY_EXPORT]), lambda _lane: None)(self)
-        return True
+        return bool(rows.abandon(self.tables, since))
 
     def abandon(self) -> None:
-        """Have the loop touch no disk any more, once the call that it is in has returned."""
-        rows.abandon(self.tables.lock, self.tables.port)
+        """Have the loop touch no disk any more, once the call that it is in has returned, and tell the export."""
+        rows.abandon(self.tables, 0)
+        self._tell_stuck()
+
+    def _tell_stuck(self) -> None:
+        port = self.tables.port
+        if port[BUSY_SINCE]:
+            self._stuck_with.get(int(port[BUSY_EXPORT]), lambda _lane: None)(self)
+
+    def keeps(self, row: int) -> bool:
+        """Whether an abandoned loop is in a write to this export: it may still be carried out."""
+        port = self.tables.port
+        return bool(port[ABANDONED] and port[BUSY_SINCE] and port[BUSY_EXPORT] == row)
 
     # ---- counters
 
@@ -344,7 +358,7 @@ class Lane:
 
     def remove_export(self, row: int) -> None:
         """Serve it no more. Returns when nothing of it is in hand."""
-        none = np.zeros(X_WORDS, np.int64)
+        none = self.tables.exports[row].copy()  # the batch in hand goes on by the rest
         none[X_KEY] = -1
         self._reopen.pop(row, None)
         self._stuck_with.pop(row, None)
@@ -357,16 +371,22 @@ class Lane:
             self._free_exports.append(row)
 
     def close_gate(self, row: int, gate: int) -> bool:
-        """Close an export's gate; whether it was open in that way."""
-        return bool(rows.close_gate(self.tables.lock, self.tables.exports, row, gate))
+        """Close an export's gate; whether there is something in hand that it was to keep out."""
+        return bool(rows.close_gate(self.tables, row, gate))
 
     def open_gate(self, row: int) -> None:
         """Open it, unless frames that were routed are still on their way."""
         rows.open_gate(self.tables.lock, self.tables.exports, row)
 
     def wait_for_batch(self) -> None:
-        """Return when what is in hand now is through."""
-        rows.wait_for_batch(self.tables.lock, self.tables.port)
+        """Return when what is in hand now is through. A loop that a disk keeps for too long is abandoned.
+
+        The port's thread may be waiting for the lock that the caller holds.
+        """
+        t = self.tables
+        batch = int(t.port[BATCHES])
+        while not rows.wait_for_batch(t.lock, t.port, batch, _LOOKS):
+            self._abandon_if_stuck()
 
     def add_initiator(self, export: int, mac: bytes, may: int, reused: int) -> int | None:
         """Serve an initiator of an export; its row, None if there is none free."""
@@ -423,16 +443,19 @@ class Lane:
 
     # ---- writes that come twice
 
-    def knows_write(self, export: int, mac: bytes, tag: int, place: int, data: memoryview, now: float) -> bool | None:
-        """Whether the loop knows this write, which came `now` (seconds), to be executed; False: another has had its tag since."""
+    def knows_write(self, salt: int, row: int, mac: bytes, tag: int, place: int, data: memoryview, now: float) -> bool | None:
+        """Whether the loop knows this write, which came `now` (seconds), to be executed; False: another has had its tag since.
+
+        `row` is the export's; -1 once it has left.
+        """
         address = _address_of(data)
         nanoseconds = int(now * 1e9)
-        known = rows.knows_write(self.tables, export, mac_number(mac), tag, place, address, len(data), nanoseconds)
+        known = rows.knows_write(self.tables, salt, row, mac_number(mac), tag, place, address, len(data), nanoseconds)
         return {REPEATED: True, TAKEN_OVER: False}.get(known)
 
-    def remember_write(self, export: int, mac: bytes, tag: int, place: int, data: memoryview) -> None:
+    def remember_write(self, salt: int, mac: bytes, tag: int, place: int, data: memoryview) -> None:
         """The reference path has executed this write: a copy of its frame must not be executed here."""
-        rows.remember_write(self.tables, export, mac_number(mac), tag, place, _address_of(data), len(data))
+        rows.remember_write(self.tables, salt, mac_number(mac), tag, place, _address_of(data), len(data))
 
 
 def _address_of(data: memoryview) -> int:
@@ -459,11 +482,14 @@ def _call_all(lane: Lane) -> None:
     mac, data = bytes(6), memoryview(bytes(_SECTOR))
     initiator = lane.add_initiator(export, mac, 0, 0) or 0
     lane.let([initiator], 0)
-    lane.knows_write(export, mac, 1, 1, data, 0.0)
-    lane.remember_write(export, mac, 1, 1, data)
+    lane.knows_write(0, export, mac, 1, 1, data, 0.0)
+    lane.remember_write(0, mac, 1, 1, data)
     lane.close_gate(export, GATE_READS)
     rows.note_handled(lane.tables.lock, lane.tables.exports, np.array([export], np.int64))
     lane.open_gate(export)
+    lane.keeps(export)
+    rows.unlock(lane.tables.lock)
+    lane.tables.lock[:] = 0
     lane.abandon()
     lane.remove_initiators([initiator])
     lane.remove_export(export)

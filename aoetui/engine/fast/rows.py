@@ -9,17 +9,25 @@ from typing import TYPE_CHECKING
 
 from aoetui.engine.fast.compiler import c_lock, c_poll, c_unlock, compiled
 from aoetui.engine.fast.judge import find_initiator
-from aoetui.engine.fast.memory import NEW, REPEATED, data_digest, judge_write, mix, remember
+from aoetui.engine.fast.memory import NEW, REPEATED, data_digest, forget, judge_write, mix, remember
 from aoetui.engine.fast.tables import (
     ABANDONED,
     BATCHES,
+    BUSY_SINCE,
+    COUNT_OF_ENTRIES,
+    E_EXPORT,
+    E_KIND,
+    E_MEMORY,
+    GATE_READS,
     I_EXPORT,
     I_MAC,
     I_MAY,
     I_REUSED,
     IN_BATCH,
     NOW,
+    READ,
     REMEMBERED_SO_FAR,
+    ROUTE,
     X_GATE,
     X_HANDLED,
     X_KEY,
@@ -73,13 +81,18 @@ def set_export(lock: Numbers, exports: Numbers, find: Numbers, row: int, values:
 
 
 @compiled
-def close_gate(lock: Numbers, exports: Numbers, row: int, gate: int) -> bool:
-    """Close the gate of an export; whether that changed anything."""
-    c_lock(lock.ctypes.data)
-    before = exports[row, X_GATE]
-    exports[row, X_GATE] = before | gate
-    c_unlock(lock.ctypes.data)
-    return before | gate != before
+def close_gate(t: Tables, row: int, gate: int) -> bool:
+    """Close the gate of an export; whether the batch in hand holds what it keeps out, taken before."""
+    c_lock(t.lock.ctypes.data)
+    t.exports[row, X_GATE] |= gate
+    in_hand = False
+    if t.port[IN_BATCH]:
+        for n in range(t.port[COUNT_OF_ENTRIES]):
+            kind = t.entries[n, E_KIND]
+            kept_out = kind != ROUTE and (kind != READ or gate & GATE_READS != 0)
+            in_hand = in_hand or (kept_out and t.entries[n, E_EXPORT] == row)
+    c_unlock(t.lock.ctypes.data)
+    return in_hand
 
 
 @compiled
@@ -101,18 +114,16 @@ def note_handled(lock: Numbers, exports: Numbers, rows: Numbers) -> None:
 
 
 @compiled
-def wait_for_batch(lock: Numbers, port: Numbers) -> None:
-    """Return once the batch that is in hand now is through, or will never be."""
-    c_lock(lock.ctypes.data)
-    batch = port[BATCHES]
-    c_unlock(lock.ctypes.data)
-    while True:
+def wait_for_batch(lock: Numbers, port: Numbers, batch: int, looks: int) -> bool:
+    """Look so often, each ms, whether this batch is through, or will never be; False if it is not yet."""
+    for _ in range(looks):
         c_lock(lock.ctypes.data)
         through = not port[IN_BATCH] or port[BATCHES] != batch or port[ABANDONED]
         c_unlock(lock.ctypes.data)
         if through:
-            return
+            return True
         c_poll(0, 0, 1)
+    return False
 
 
 @compiled
@@ -148,19 +159,34 @@ def set_may(lock: Numbers, initiators: Numbers, rows: Numbers, may: int) -> None
 
 
 @compiled
-def abandon(lock: Numbers, port: Numbers) -> None:
-    """Have the loop do nothing more than end the call to the disk that it is in."""
-    c_lock(lock.ctypes.data)
-    port[ABANDONED] = 1
+def unlock(lock: Numbers) -> None:
+    """Give the lock back for a loop that ended with it; in its thread."""
     c_unlock(lock.ctypes.data)
 
 
 @compiled
-def knows_write(t: Tables, export: int, mac: int, tag: int, place: int, data: int, size: int, now: int) -> int:
+def abandon(t: Tables, since: int) -> bool:
+    """Have the loop do nothing more than end the call to the disk that it is in, and began at `since` (0: any, or none).
+
+    False if it has ended. What the batch was about to write it may never write: nobody shall take a retransmission for done.
+    """
+    c_lock(t.lock.ctypes.data)
+    abandoned = since in (0, t.port[BUSY_SINCE])
+    if abandoned:
+        t.port[ABANDONED] = 1
+        for n in range(t.port[COUNT_OF_ENTRIES] if t.port[IN_BATCH] else 0):
+            if t.entries[n, E_KIND] != ROUTE and t.entries[n, E_MEMORY] >= 0:
+                forget(t, t.entries[n, E_MEMORY])
+    c_unlock(t.lock.ctypes.data)
+    return abandoned
+
+
+@compiled
+def knows_write(t: Tables, salt: int, export: int, mac: int, tag: int, place: int, data: int, size: int, now: int) -> int:
     """What the loop knows of a write that came `now` (nanoseconds) and whose data stands at an address: see judge_write."""
     c_lock(t.lock.ctypes.data)
     t.port[NOW] = max(t.port[NOW], now)
-    known = judge_write(t, mix(mix(mac, tag), export), place, data_digest(t, data, size), t.port[REMEMBERED_SO_FAR])
+    known = judge_write(t, mix(mix(mac, tag), salt), place, data_digest(t, data, size), t.port[REMEMBERED_SO_FAR])
     initiator = find_initiator(t, export, mac)
     reused = initiator >= 0 and t.initiators[initiator, I_REUSED] & (1 + (tag >> 31))
     c_unlock(t.lock.ctypes.data)
@@ -168,8 +194,8 @@ def knows_write(t: Tables, export: int, mac: int, tag: int, place: int, data: in
 
 
 @compiled
-def remember_write(t: Tables, export: int, mac: int, tag: int, place: int, data: int, size: int) -> None:
+def remember_write(t: Tables, salt: int, mac: int, tag: int, place: int, data: int, size: int) -> None:
     """The reference path has executed this write."""
     c_lock(t.lock.ctypes.data)
-    remember(t, mix(mix(mac, tag), export), place, data_digest(t, data, size))
+    remember(t, mix(mix(mac, tag), salt), place, data_digest(t, data, size))
     c_unlock(t.lock.ctypes.data)
