@@ -331,6 +331,8 @@ class Serving:
         held.admitted, held.refused = {}, {}
         self._publish()
         export, held.export = held.export, None
+        if export is not None:  # one that is deleted is not held any more
+            _follow_lanes(export, ())
         held.meter, held.latency = RateMeter(), LatencyMeter()
         ended = export is None or export.close(timeout)
         for interface in list(held.claimed):  # not before its last reply has left

@@ -14,7 +14,7 @@ import pytest
 from aoetui.engine import fastpath
 from aoetui.engine.api import DeleteExport, StartExport, StopExport
 from aoetui.engine.fast_path import fast_path
-from aoetui.engine.protocol.address import Mac
+from aoetui.engine.protocol.address import Address, Mac
 from aoetui.engine.protocol.frames import ReserveArgument
 from aoetui.engine.protocol.wire import SECTOR, AtaOp, AtaStatus, Command, ReserveOp
 from tests.support.engines import E91, PATIENCE, PREPARING, SIZE, add, at_work, disk, engine_in, knows, spec
@@ -144,6 +144,7 @@ def test_a_batch_in_hand_goes_on_by_the_descriptor_that_it_began_with(near: Loca
 def test_what_another_export_wrote_makes_no_write_of_this_one_a_repeat(
     near: LocalEngine, ini: Initiator, tmp_path: Path, *, anew: bool
 ) -> None:
+    add(near, spec(disk(tmp_path, "another.img"), address=Address(9, 2)))  # keeps the port, and so its loop
     path = disk(tmp_path)
     add(near, spec(path))
     ini.find()
@@ -160,7 +161,7 @@ def test_what_another_export_wrote_makes_no_write_of_this_one_a_repeat(
         add(near, spec(path))
     else:
         near.submit(StartExport(E91)).result(PATIENCE)
-    lane_of(near)
+    assert lane_of(near) is lane
     ini.wire.send([frame])
     ini.answers([0x7777])
     assert path.read_bytes()[5 * SECTOR : 6 * SECTOR] == NEW
@@ -245,16 +246,20 @@ def test_whoever_is_met_or_told_of_while_others_reserve_is_shut_out(
 ) -> None:
     add(near, spec(disk(tmp_path)))
     ini.find()
-    lane, threads = lane_of(near), list[threading.Thread]()
+    lane, begun, threads = lane_of(near), list[bool](), list[threading.Thread]()
     name = "add_initiator" if while_met else "let"
     if not while_met:
         by_the_loop(lane, lambda: ini.read(0, 1))
     known = getattr(lane, name)
 
     def meanwhile(*arguments: object) -> object:
-        if not threads:
-            threads.append(reserved_by_a_stranger(near))
-        return known(*arguments)
+        if begun:
+            return known(*arguments)
+        begun.append(True)
+        thread = reserved_by_a_stranger(near)
+        made = known(*arguments)
+        threads.append(thread)
+        return made
 
     with monkeypatch.context() as patched:
         patched.setattr(lane, name, meanwhile)
