@@ -361,3 +361,15 @@ def test_what_one_export_has_cached_is_not_taken_for_another_s(
     _note_seen(lane.tables, 0, SIZE, at_work(near).fast._salt)
     seen = [page for page in range(1, SIZE >> 12) if _was_seen(lane.tables, page << 12, 1 << 12, held.export.fast._salt)]
     assert not seen
+
+
+def test_what_was_cut_off_within_a_page_is_not_read_as_zeros(near: LocalEngine, ini: Initiator, tmp_path: Path) -> None:
+    path = disk(tmp_path)
+    add(near, spec(path))
+    ini.find()
+    lane, last = lane_of(near), SIZE // SECTOR - 1
+    for _ in range(3):
+        by_the_loop(lane, lambda: ini.read(last, 1))
+    with path.open("r+b") as file:
+        file.truncate(SIZE - SECTOR)
+    assert ini.ata(AtaOp.READ_EXT, last, 1).op_or_status & AtaStatus.ERR

@@ -212,7 +212,8 @@ def read_all(t: Tables) -> None:
             continue
         row = t.exports[entry[E_EXPORT]]
         position, size = row[X_BASE] + (entry[E_LBA] << 9), entry[E_COUNT] << 9
-        mapped = row[X_MAP] != 0 and _was_seen(t, position, size, row[X_SALT])
+        # a mapping shows zeros where the last page was cut short
+        mapped = row[X_MAP] != 0 and _is_whole(t, entry[E_EXPORT]) and _was_seen(t, position, size, row[X_SALT])
         entry[E_DATA] = row[X_MAP] + position if mapped else _read_cached(t, n, position, size)
         if entry[E_DATA] == 0:
             entry[E_KIND] = ROUTE
