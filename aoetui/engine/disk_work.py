@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import os
 import threading
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
@@ -70,6 +71,20 @@ class DiskWork:
                 return self._judge_write(job, intent)
             case _:
                 return None
+
+    def awaits_flush(self, job: Job) -> bool:
+        """Whether it is the copy of a write that a compiled loop has executed, and will answer."""
+        match job.intent:
+            case WriteBlocks() as intent if self.lanes is not None:
+                return self.lanes.awaits_flush(intent)
+            case _:
+                return False
+
+    def flush_failed(self, code: int) -> None:
+        """A flush for what a compiled loop wrote has failed."""
+        self._lose("flushing", OSError(code, os.strerror(code)))
+        if self.lanes is not None:
+            self.lanes.refresh()
 
     def _judge_write(self, job: Job, intent: WriteBlocks) -> bytes | None:
         if self.fault:

@@ -103,6 +103,7 @@ class Export:
             is_writable=lambda: not self.fault,
             reopen=self._turns.reopen,
             hold=lambda lane: self._turns.hold(lane.join),
+            flush_failed=self._disk.flush_failed,
         )
         self._turns.set_gate(self.fast)
         self._facts.watch(self.fast.refresh)

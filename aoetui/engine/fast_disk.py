@@ -43,6 +43,8 @@ class FastDisk:
 
     reads: Reads
     writes: Writes
+    flushed: bool = False
+    """Whether writes are answered after a flush."""
 
 
 class _FileSystem(IntEnum):
@@ -71,14 +73,15 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 
 def fast_disk(spec: ExportSpec, backing: Backing) -> FastDisk:
-    """What of an export may be done at once. Writes wait where they are to be durable; nothing is cached where I/O is direct."""
+    """What of an export may be done at once. Nothing is cached where I/O is direct."""
     kind = None if backing.block_device else _file_system(backing.fileno())
     if spec.direct or kind in _FAR:
         return FastDisk(Reads.ELSEWHERE, Writes.ELSEWHERE)
     reads = _reads(kind, backing)
-    if spec.read_only or spec.durability is Durability.DURABLE:
+    if spec.read_only:
         return FastDisk(reads, Writes.ELSEWHERE)
-    return FastDisk(reads, Writes.DEVICE if backing.block_device else Writes.FILE)
+    flushed = spec.durability is Durability.DURABLE
+    return FastDisk(reads, Writes.DEVICE if backing.block_device else Writes.FILE, flushed=flushed)
 
 
 def _reads(kind: int | None, backing: Backing) -> Reads:

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 _GATE_WRITES, _GATE_BOTH = 1, 3
 _MAY_READ, _MAY_WRITE = 1, 2
 _TAG_AT, _MAC_LENGTH = 20, 6
+_FLUSH_TIME = 1.0
+"""Seconds that the last flush of a lane is given: what it does not answer is asked for again."""
 _ELSEWHERE = FastDisk(Reads.ELSEWHERE, Writes.ELSEWHERE)
 
 
@@ -43,7 +45,7 @@ class FastInitiator:
     def counters(self) -> Counters:
         """The figures of now."""
         figures = self.lane.figures(self.row)
-        return Counters(figures[5], figures[6], 0, figures[7], figures[8], retransmits=figures[9])
+        return Counters(figures[5], figures[6], 0, figures[7], figures[8], errors=figures[15], retransmits=figures[9])
 
     @property
     def dropped(self) -> int:
@@ -57,7 +59,7 @@ class FastInitiator:
 
     @property
     def kinds_reused(self) -> int:
-        """See TagUse.kinds_reused."""
+        """See TagUse."""
         return self.lane.figures(self.row)[13]
 
     def latencies(self) -> list[int]:
@@ -78,9 +80,11 @@ class FastExport:
         is_writable: Callable[[], bool],
         reopen: Callable[[], None],
         hold: Callable[[Lane], None],
+        flush_failed: Callable[[int], None],
     ) -> None:
         """`is_writable`: whether the disk's failures so far let writes go on. `reopen`: open the gate if nothing waits.
-        `hold`: let nothing of the export's queue begin before this lane's loop, which the disk keeps, has ended."""
+        `hold`: let nothing of the export's queue begin before this lane's loop, which the disk keeps, has ended.
+        `flush_failed`: a flush for what was written there failed, with this errno."""
         self._spec = spec
         self._backing = backing
         self._facts = facts
@@ -88,6 +92,9 @@ class FastExport:
         self._is_writable = is_writable
         self._reopen = reopen
         self._hold = hold
+        self._flush_failed = flush_failed
+        self._flushers: dict[Lane, int] = {}
+        """By lane, if what it writes is answered after a flush."""
         self._lock = threading.Lock()
         self._rows: dict[Lane, int] = {}
         self._disk: FastDisk | None = None
@@ -118,6 +125,9 @@ class FastExport:
         values = self._values(lane, self._facts.now)
         row = lane.add_export(values, self._reopen, self._hold)
         if row is not None:
+            if self._disk.flushed:
+                number = lane.start_flusher(row, self._backing.fileno(), self._flush_failed)
+                self._flushers = {**self._flushers, lane: number}
             with self._lock:
                 self._rows = {**self._rows, lane: row}
                 self._shown[lane] = values
@@ -133,12 +143,15 @@ class FastExport:
             self._writes_from.pop(lane, None)
             self._former.append((lane, time.monotonic() + MEMORY_SECONDS))
         lane.remove_export(row)
+        flushed = lane.stop_flusher(self._flushers.get(lane, -1), _FLUSH_TIME)
+        self._flushers = {other: number for other, number in self._flushers.items() if other is not lane}
         if lane.keeps(row):
             self._hold(lane)
         self._initiators.leave(lane)
         reads, writes = lane.export_latencies(row)
         self._latencies = add_counts([self._latencies[0], reads]), add_counts([self._latencies[1], writes])
-        lane.free_export(row)
+        if flushed:
+            lane.free_export(row)
 
     def unmap(self) -> None:
         """Let go of the backing. Every lane must have been left."""
@@ -202,8 +215,16 @@ class FastExport:
         if tags.reused(tag):
             return None
         lanes = [*self._rows.items(), *((lane, -1) for lane, _ in self._former)]
-        known = [lane.knows_write(self._salt, row, mac, tag, place, write.data, arrived) for lane, row in lanes]
-        return True if True in known else False if False in known else None
+        known = {lane: lane.knows_write(self._salt, row, mac, tag, place, write.data, arrived) for lane, row in lanes}
+        if True in known.values():
+            return True
+        # one that was left is not told of what is executed since
+        return False if any(known[lane] is False for lane in self._rows) else None
+
+    def awaits_flush(self, write: WriteBlocks) -> bool:
+        """Whether a lane has executed this write and will answer it after a flush."""
+        mac, tag, place = _of(write)
+        return any(lane.awaits_flush(self._salt, mac, tag, place) for lane in self._flushers)
 
     def remember_write(self, write: WriteBlocks) -> None:
         """It is executed: no lane shall execute a copy of it."""
@@ -233,6 +254,7 @@ class FastExport:
             end=end,
             mapped_at=self._map(lane, end),
             disk=self._allowed(lane),
+            flusher=self._flushers.get(lane, -1),
             salt=self._salt,
         )
 
@@ -241,6 +263,8 @@ class FastExport:
         if self._backing.missing:
             return _ELSEWHERE
         if not self._is_writable() or time.monotonic() < self._writes_from.get(lane, 0.0):
+            return FastDisk(disk.reads, Writes.ELSEWHERE)
+        if disk.flushed and self._flushers.get(lane, -1) < 0:
             return FastDisk(disk.reads, Writes.ELSEWHERE)
         return disk
 

@@ -66,6 +66,7 @@ class FastPath:
 
         warm()
         self.lane, self.why_not = Lane, ""
+        _log.info("the data path is compiled")
 
 
 fast_path = FastPath()

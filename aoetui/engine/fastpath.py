@@ -16,6 +16,7 @@ from aoetui.engine.fast.tables import (
     BATCH,
     BATCHES,
     COUNT_OF_ENTRIES,
+    DEFERRED_IN_BATCH,
     ERROR,
     IN_BATCH,
     NOW,
@@ -43,6 +44,7 @@ def take_batch(t: Tables) -> int:
     """Judge what the kernel has filled: the entries of the batch. How many slots they came from, all still the loop's."""
     slots, stride = t.port[SLOTS], t.port[STRIDE]
     t.port[BATCHES] += 1
+    t.port[DEFERRED_IN_BATCH] = 0
     before_batch = t.port[REMEMBERED_SO_FAR]
     taken = entries = 0
     while taken < _MAX_SLOTS and taken < slots and entries < BATCH:

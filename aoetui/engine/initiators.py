@@ -44,6 +44,7 @@ class Tally:
         self.read_bytes += counters.read_bytes
         self.write_bytes += counters.write_bytes
         self.retransmits += counters.retransmits
+        self.failed += counters.errors
 
     def counters(self) -> Counters:
         """The figures of now."""

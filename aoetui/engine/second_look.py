@@ -30,6 +30,8 @@ class SecondLook:
             may, reply = self._still_may(job)
             if not may:
                 return False, reply
+        if self._disk.awaits_flush(job):
+            return False, None
         reply = self._disk.judge(job)
         return reply is None, reply
 

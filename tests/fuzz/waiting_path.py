@@ -78,6 +78,7 @@ class WaitingPath:
             is_writable=lambda: not self._disk.fault,
             reopen=self._reopen,
             hold=lambda _lane: None,
+            flush_failed=lambda _code: None,
         )
         self.fast.times = times
         self._disk.lanes = self.fast

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
-from aoetui.engine.fast.lane import warm
+from aoetui.engine.compiled_cache import be_nice
+
+be_nice()
+from aoetui.engine.fast.lane import warm  # noqa: E402 - numba alone takes half a second
 
 warm()

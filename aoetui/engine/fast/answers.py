@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from aoetui.engine.fast.compiler import c_eventfd_write, c_poll, c_sendmmsg, compiled, copy_bytes, errno_of, fence, load8, store32
+from aoetui.engine.fast.compiler import c_eventfd_write, compiled, copy_bytes, fence, load8, store32
+from aoetui.engine.fast.flush import defer
 from aoetui.engine.fast.memory import forget
+from aoetui.engine.fast.sending import offer
 from aoetui.engine.fast.tables import (
     COUNT_OF_ENTRIES,
+    DEFERRED,
     E_COUNT,
     E_DATA,
     E_EXPORT,
@@ -28,22 +31,20 @@ from aoetui.engine.fast.tables import (
     I_READS,
     I_WRITE_BYTES,
     I_WRITES,
-    LINK_LOST,
     READ,
     ROUTE,
-    SEND_FAILED,
     SERVED,
-    SOCKET,
-    STEPS,
     VLAN,
     WAKE,
     WRAP,
     WRITE,
+    X_FLUSHER,
     X_GATE,
     X_HANDLED,
     X_ROUTED,
     Tables,
 )
+from aoetui.engine.fast.waited import note_wait
 
 _ATA_HEADER, _MIN_FRAME, _TAG = 36, 60, 4
 _DONTWAIT = 0x40
@@ -126,6 +127,8 @@ def settle(t: Tables) -> int:
     for n in range(t.port[COUNT_OF_ENTRIES]):
         if t.entries[n, E_KIND] == ROUTE:
             route(t, n)
+        elif t.entries[n, E_KIND] != READ and t.exports[t.entries[n, E_EXPORT], X_FLUSHER] >= 0:
+            defer(t, n)
         else:
             count(t, n, 1)
             _lay_out(t, n, replies)
@@ -157,29 +160,13 @@ def _lay_out(t: Tables, n: int, at: int) -> None:
 
 @compiled
 def send(t: Tables, replies: int) -> bool:
-    """Offer the replies to the kernel until each is taken or given up; whether data of one could not be read (EFAULT)."""
-    at, retries, faulted = 0, _RETRIES, False
+    """Send the batch's replies; whether data of one could not be read."""
+    faulted, at = False, 0
     while at < replies:
-        sent = c_sendmmsg(t.port[SOCKET], t.messages.ctypes.data + at * 64, replies - at, _DONTWAIT)
-        if sent > 0:
-            at += sent
-            continue
-        code = errno_of()
-        if code == _EFAULT:
+        at += offer(t, t.messages.ctypes.data + at * 64, replies - at)
+        if at < replies:
             faulted = True
             t.order[at] = -1 - t.order[at]
-            at += 1
-        elif code in (_EBADF, _EAGAIN, _ENODEV, _ENXIO, _ENETDOWN, _ENOBUFS):
-            if code in (_ENODEV, _ENXIO, _ENETDOWN):
-                t.port[LINK_LOST] = 1
-            if retries == 0 or code == _EBADF:
-                t.port[SEND_FAILED] += replies - at
-                return faulted
-            retries -= 1
-            if code in (_EAGAIN, _ENOBUFS):
-                c_poll(0, 0, _RETRY_MS)
-        else:
-            t.port[SEND_FAILED] += 1
             at += 1
     return faulted
 
@@ -196,27 +183,10 @@ def route_faulted(t: Tables, replies: int) -> None:
 
 
 @compiled
-def step_of(nanoseconds: int) -> int:
-    """The step of a latency histogram. See latency._step."""
-    microseconds = nanoseconds // 1000
-    if microseconds < 4:
-        return max(0, microseconds)
-    bits = 0
-    rest = microseconds
-    while rest:
-        rest >>= 1
-        bits += 1
-    step = 4 * (bits - 2) + (microseconds >> (bits - 3) & 3)
-    return min(STEPS - 1, step)
-
-
-@compiled
 def note_latency(t: Tables, nanoseconds: int) -> None:
     """All that this batch answered waited so long."""
-    step = step_of(nanoseconds)
     for n in range(t.port[COUNT_OF_ENTRIES]):
         entry = t.entries[n]
         kind = entry[E_KIND]
-        if kind != ROUTE:
-            t.latencies[entry[E_INITIATOR], step] += 1
-            t.export_latencies[entry[E_EXPORT], step + (0 if kind == READ else STEPS)] += 1
+        if kind not in (ROUTE, DEFERRED):
+            note_wait(t, entry[E_INITIATOR], entry[E_EXPORT], kind == READ, nanoseconds)

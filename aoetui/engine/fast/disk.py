@@ -10,7 +10,7 @@ from typing import Final
 
 import numpy as np
 
-from aoetui.engine.fast.compiler import c_clock_gettime, c_lock, c_lseek, c_preadv2, c_pwritev, c_unlock, compiled
+from aoetui.engine.fast.compiler import c_clock_gettime, c_lock, c_lseek, c_preadv2, c_pwritev, c_unlock, compiled, load64
 from aoetui.engine.fast.tables import (
     ABANDONED,
     BATCHES,
@@ -64,10 +64,16 @@ _ATA_HEADER = 36
 
 
 @compiled
+def clock_to(time: int) -> int:
+    """Nanoseconds of CLOCK_MONOTONIC, by way of a struct timespec at an address."""
+    c_clock_gettime(1, time)
+    return int(np.int64(load64(time)) * 1_000_000_000 + np.int64(load64(time + 8)))
+
+
+@compiled
 def clock(t: Tables) -> int:
-    """Nanoseconds of CLOCK_MONOTONIC."""
-    c_clock_gettime(1, t.time.ctypes.data)
-    return t.time[0] * 1_000_000_000 + t.time[1]
+    """Nanoseconds of CLOCK_MONOTONIC, in the loop."""
+    return clock_to(t.time.ctypes.data)
 
 
 @compiled

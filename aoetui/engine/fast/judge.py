@@ -18,9 +18,11 @@ from aoetui.engine.fast.memory import (
     mix,
     note_tag,
     remember,
+    set_done,
 )
 from aoetui.engine.fast.tables import (
     BATCHES,
+    DEFERRED_IN_BATCH,
     E_COUNT,
     E_EXPORT,
     E_FRAME,
@@ -29,6 +31,8 @@ from aoetui.engine.fast.tables import (
     E_LBA,
     E_LENGTH,
     E_MEMORY,
+    F_COUNT,
+    FLUSH,
     FOREIGN_VLAN,
     GATE_READS,
     GATE_WRITES,
@@ -41,6 +45,7 @@ from aoetui.engine.fast.tables import (
     I_LAST_SEEN,
     I_MAC,
     I_MAY,
+    I_PENDING,
     I_RETRANSMITS,
     I_REUSED,
     INDEX,
@@ -56,10 +61,12 @@ from aoetui.engine.fast.tables import (
     ROUTE,
     SECTOR_COUNT,
     TRUNCATED,
+    UNFLUSHED,
     VLAN,
     WRITE,
     WRITES_ELSEWHERE,
     X_BUFFERS,
+    X_FLUSHER,
     X_GATE,
     X_KEY,
     X_READS,
@@ -210,7 +217,7 @@ def _is_beyond_buffers(t: Tables, n: int) -> bool:
     row, export = t.initiators[t.entries[n, E_INITIATOR]], t.exports[t.entries[n, E_EXPORT]]
     if row[I_BATCH] != t.port[BATCHES]:
         row[I_BATCH], row[I_IN_BATCH] = t.port[BATCHES], 0
-    if row[I_IN_BATCH] >= export[X_BUFFERS]:
+    if row[I_IN_BATCH] + row[I_PENDING] >= export[X_BUFFERS]:
         row[I_DROPPED] += 1
         return True
     row[I_IN_BATCH] += 1
@@ -234,12 +241,18 @@ def _judge_read(t: Tables, n: int, extended: bool) -> int:
 
 
 @compiled
+def _may_wait_for_flush(t: Tables, flusher: int) -> bool:
+    """Whether there is room for one more write that is answered after a flush, where writes are."""
+    return flusher < 0 or t.flushers[flusher, F_COUNT] + t.port[DEFERRED_IN_BATCH] < FLUSH
+
+
+@compiled
 def _judge_write(t: Tables, n: int, extended: bool, before_batch: int) -> int:
     entry = t.entries[n]
     export, row, both = t.exports[entry[E_EXPORT]], t.initiators[entry[E_INITIATOR]], GATE_READS | GATE_WRITES
     fit = _take_range(t, n, extended) and entry[E_LENGTH] >= _ATA_HEADER + 512 * entry[E_COUNT]
     served = export[X_WRITES] != WRITES_ELSEWHERE and not export[X_GATE] & GATE_WRITES and row[I_MAY] & MAY_WRITE
-    if not (fit and served and t.port[NOW] >= export[X_SLOW_UNTIL]):
+    if not (fit and served and t.port[NOW] >= export[X_SLOW_UNTIL] and _may_wait_for_flush(t, export[X_FLUSHER])):
         return _route(t, n, entry[E_EXPORT], both)
     if _meets_a_read(t, n):
         return NOT_YET
@@ -257,6 +270,10 @@ def _judge_write(t: Tables, n: int, extended: bool, before_batch: int) -> int:
     entry[E_KIND] = REPEAT if repeat else WRITE
     if not repeat:
         entry[E_MEMORY] = remember(t, key, place, digest)
+    if export[X_FLUSHER] >= 0:
+        t.port[DEFERRED_IN_BATCH] += 1
+        if not repeat:
+            set_done(t, entry[E_MEMORY], UNFLUSHED)
     asked_before = looks_asked_before(t, entry[E_INITIATOR], place, 1, tag, digest)
     _count_io(t, n, asked_before or repeat)
     _make_head(t, n)

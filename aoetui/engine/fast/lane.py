@@ -20,6 +20,8 @@ import numpy as np
 from aoetui.engine import fastpath
 from aoetui.engine.fast import rows
 from aoetui.engine.fast.disk import MIXED_NS
+from aoetui.engine.fast.flush import flush_once
+from aoetui.engine.fast.flusher import Flusher
 from aoetui.engine.fast.mapping import Mapping
 from aoetui.engine.fast.memory import REPEATED, TAKEN_OVER
 from aoetui.engine.fast.tables import (
@@ -35,6 +37,7 @@ from aoetui.engine.fast.tables import (
     FIFO_LOST,
     FIFO_READ,
     FIFO_WRITTEN,
+    FLUSHERS,
     FOREIGN_VLAN,
     GATE_READS,
     GATE_WRITES,
@@ -62,6 +65,7 @@ from aoetui.engine.fast.tables import (
     X_BUFFERS,
     X_END,
     X_FD,
+    X_FLUSHER,
     X_GATE,
     X_KEY,
     X_MAP,
@@ -108,6 +112,8 @@ class ExportRow:
     mapped_at: int
     """Address of the backing's first byte; 0: it is not mapped."""
     disk: FastDisk
+    flusher: int
+    """Its number on the lane; -1: writes are answered at once."""
     salt: int
     """A number of its own: no other export that ever had its row shares it."""
 
@@ -116,7 +122,7 @@ def _numbers(row: ExportRow) -> Numbers:
     numbers = np.zeros(X_WORDS, np.int64)
     numbers[[X_KEY, X_SECTORS, X_BUFFERS]] = row.shelf << 8 | row.slot, row.sectors, row.buffer_count
     numbers[[X_FD, X_BASE, X_END, X_MAP]] = row.descriptor, row.base, row.end, row.mapped_at
-    numbers[[X_READS, X_WRITES, X_SALT]] = row.disk.reads, row.disk.writes, row.salt
+    numbers[[X_READS, X_WRITES, X_FLUSHER, X_SALT]] = row.disk.reads, row.disk.writes, row.flusher, row.salt
     return numbers
 
 
@@ -151,6 +157,10 @@ class Lane:
         self._free_initiators = list(range(MAX_INITIATORS - 1, -1, -1))
         self._reopen: dict[int, Callable[[], None]] = {}
         self._stuck_with: dict[int, Callable[[Lane], None]] = {}
+        self._free_flushers = list(range(FLUSHERS - 1, -1, -1))
+        self._flushers: dict[int, Flusher] = {}
+        self._threads = 1
+        """Those that have not ended."""
         self._at_end: Callable[[], None] | None = None
         self._ended = False
         self.failed = False
@@ -180,6 +190,8 @@ class Lane:
             self._unlock()
             self.abandon()
         finally:
+            for flusher in self._flushers.values():
+                flusher.halt()
             self._let_go()
             os.close(self._stop)
 
@@ -194,9 +206,11 @@ class Lane:
         with self._rows:
             if not self._ended:  # else its number may be another file's by now
                 os.eventfd_write(self._stop, 1)
+        end = time.monotonic() + timeout
         if self._thread.is_alive():
             self._thread.join(timeout)
-        return not self._thread.is_alive()
+        left = [flusher for flusher in self._flushers.values() if not flusher.join(max(0.0, end - time.monotonic()))]
+        return not left and not self._thread.is_alive()
 
     def join(self, timeout: float | None = None) -> bool:
         """Wait until the loop has ended, as it was told to; False if that takes longer than `timeout` seconds."""
@@ -216,7 +230,11 @@ class Lane:
             self._let_go()
 
     def _let_go(self) -> None:
+        """One of the threads ends; the last one lets go of everything."""
         with self._rows:
+            self._threads -= 1
+            if self._threads:
+                return
             self._ended = True
             act, self._at_end = self._at_end, None
         if act is not None:
@@ -243,6 +261,8 @@ class Lane:
     def take(self, limit: int) -> list[bytes]:
         """Frames that the loop does not answer, at most `limit`. Those that were taken before have been dealt with."""
         self._handled()
+        for flusher in self._flushers.values():
+            flusher.tell()
         port = self.tables.port
         frames: list[bytes] = []
         read, written = int(port[FIFO_READ]), int(port[FIFO_WRITTEN])
@@ -441,12 +461,51 @@ class Lane:
         except (OSError, ValueError, OverflowError):
             return None
 
+    # ---- flushes
+
+    def start_flusher(self, row: int, descriptor: int, failed: Callable[[int], None]) -> int:
+        """Answer an export's writes after a flush from now on; the flusher's number, -1 if there can be none.
+
+        `failed` is called by the port's thread with the errno of a flush that failed.
+        """
+        with self._rows:
+            number = self._free_flushers.pop() if self._free_flushers else -1
+        if number < 0:
+            return -1
+        try:
+            flusher = Flusher(self.tables, number, row, descriptor, failed)
+        except OSError:
+            self._free_flushers.append(number)
+            return -1
+        with self._rows:
+            self._threads += 1
+        flusher.start(self._let_go)
+        self._flushers = {**self._flushers, number: flusher}
+        return number
+
+    def stop_flusher(self, number: int, timeout: float) -> bool:
+        """Flush what waits, answer it, and end; False if the disk takes longer than `timeout` seconds."""
+        flusher = self._flushers.get(number)
+        if flusher is None:
+            return True
+        flusher.halt()
+        if not flusher.join(timeout):
+            return False
+        self._flushers = {other: each for other, each in self._flushers.items() if other != number}
+        with self._rows:
+            self._free_flushers.append(number)
+        return True
+
+    def awaits_flush(self, salt: int, mac: bytes, tag: int, place: int) -> bool:
+        """Whether the loop executed this write, and answers it after a flush that is to come."""
+        return bool(rows.awaits_flush(self.tables, salt, mac_number(mac), tag, place))
+
     # ---- writes that come twice
 
     def knows_write(self, salt: int, row: int, mac: bytes, tag: int, place: int, data: memoryview, now: float) -> bool | None:
         """Whether the loop knows this write, which came `now` (seconds), to be executed; False: another has had its tag since.
 
-        `row` is the export's; -1 once it has left.
+        `row` is the export's, or -1 once it has left.
         """
         address = _address_of(data)
         nanoseconds = int(now * 1e9)
@@ -477,14 +536,20 @@ def warm() -> None:
 
 def _call_all(lane: Lane) -> None:
     disk = FastDisk(Reads.ELSEWHERE, Writes.ELSEWHERE)
-    row = ExportRow(shelf=0, slot=0, sectors=1, buffer_count=2, descriptor=-1, base=0, end=0, mapped_at=0, disk=disk, salt=0)
+    row = ExportRow(shelf=0, slot=0, sectors=1, buffer_count=2, descriptor=-1, base=0, end=0, mapped_at=0, disk=disk, flusher=-1, salt=0)
     export = lane.add_export(row, lambda: None, lambda _lane: None) or 0
     mac, data = bytes(6), memoryview(bytes(_SECTOR))
     initiator = lane.add_initiator(export, mac, 0, 0) or 0
     lane.let([initiator], 0)
     lane.knows_write(0, export, mac, 1, 1, data, 0.0)
     lane.remember_write(0, mac, 1, 1, data)
+    lane.awaits_flush(0, mac, 1, 1)
     lane.close_gate(export, GATE_READS)
+    with open(os.devnull, "r+b") as null:  # noqa: PTH123 - the same, in fewer words
+        flusher = lane.start_flusher(export, null.fileno(), lambda _code: None)
+        scratch = np.zeros(2, np.int64)
+        flush_once(lane.tables, flusher, int(scratch.ctypes.data))
+        lane.stop_flusher(flusher, 60.0)
     rows.note_handled(lane.tables.lock, lane.tables.exports, np.array([export], np.int64))
     lane.open_gate(export)
     lane.keeps(export)

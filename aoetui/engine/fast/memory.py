@@ -18,6 +18,7 @@ from aoetui.engine.fast.tables import (
     REMEMBERED,
     REMEMBERED_SO_FAR,
     TAGS,
+    UNFLUSHED,
     W_DIGEST,
     W_DONE,
     W_HASH,
@@ -139,7 +140,8 @@ def judge_write(t: Tables, key: int, place: int, digest: int, before_batch: int)
     if number > before_batch:
         return IN_THIS_BATCH
     if t.writes[at, W_PLACE] == place and t.writes[at, W_DIGEST] == digest:
-        return REPEATED if t.port[NOW] - t.writes[at, W_DONE] <= MEMORY_NS else NEW
+        done = t.writes[at, W_DONE]
+        return REPEATED if done == UNFLUSHED or t.port[NOW] - done <= MEMORY_NS else NEW
     t.writes[at, W_PLACE] = -1
     return TAKEN_OVER
 
@@ -154,6 +156,20 @@ def remember(t: Tables, key: int, place: int, digest: int) -> int:
     t.writes[at, W_DONE], t.writes[at, W_OLDER] = t.port[NOW], t.buckets[bucket]
     t.buckets[bucket] = number
     return number
+
+
+@compiled
+def is_unflushed(t: Tables, key: int, place: int) -> bool:
+    """Whether this write is executed, and its flush is not."""
+    number = _find(t, key)
+    at = number & (REMEMBERED - 1)
+    return number != 0 and t.writes[at, W_PLACE] == place and t.writes[at, W_DONE] == UNFLUSHED
+
+
+@compiled
+def set_done(t: Tables, number: int, done: int) -> None:
+    """When a write that is remembered was done (nanoseconds), or that it is UNFLUSHED."""
+    t.writes[number & (REMEMBERED - 1), W_DONE] = done
 
 
 @compiled

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from aoetui.engine.fast.compiler import c_lock, c_poll, c_unlock, compiled
 from aoetui.engine.fast.judge import find_initiator
-from aoetui.engine.fast.memory import NEW, REPEATED, data_digest, forget, judge_write, mix, remember
+from aoetui.engine.fast.memory import NEW, REPEATED, data_digest, forget, is_unflushed, judge_write, mix, remember
 from aoetui.engine.fast.tables import (
     ABANDONED,
     BATCHES,
@@ -18,6 +18,9 @@ from aoetui.engine.fast.tables import (
     E_EXPORT,
     E_KIND,
     E_MEMORY,
+    F_EVENT,
+    F_EXPORT,
+    F_SYNC,
     GATE_READS,
     I_EXPORT,
     I_MAC,
@@ -198,4 +201,23 @@ def remember_write(t: Tables, salt: int, mac: int, tag: int, place: int, data: i
     """The reference path has executed this write."""
     c_lock(t.lock.ctypes.data)
     remember(t, mix(mix(mac, tag), salt), place, data_digest(t, data, size))
+    c_unlock(t.lock.ctypes.data)
+
+
+@compiled
+def awaits_flush(t: Tables, salt: int, mac: int, tag: int, place: int) -> bool:
+    """Whether the loop has executed this write, and its flush is to come: then it is answered."""
+    c_lock(t.lock.ctypes.data)
+    unflushed = is_unflushed(t, mix(mix(mac, tag), salt), place)
+    c_unlock(t.lock.ctypes.data)
+    return unflushed
+
+
+@compiled
+def set_flusher(t: Tables, flusher: int, export: int, event: int, sync: int) -> None:
+    """Let a flusher, which has nothing in hand, work for an export; -1: for none."""
+    c_lock(t.lock.ctypes.data)
+    row = t.flushers[flusher]
+    row[:] = 0
+    row[F_EXPORT], row[F_EVENT], row[F_SYNC] = export, event, sync
     c_unlock(t.lock.ctypes.data)

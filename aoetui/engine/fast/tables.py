@@ -29,6 +29,10 @@ ASKED: Final = 256
 """Requests of an initiator that are remembered, to guess which are asked for the second time."""
 SEEN: Final = 1 << 20
 """Pages that are remembered to be in the page cache."""
+FLUSHERS: Final = 64
+"""Durable exports of one port; further ones take the reference path."""
+FLUSH: Final = 256
+"""Writes of one export that may wait for its flush."""
 FIFO: Final = 4 << 20
 """Numbers of frames that wait for the reference path."""
 STEPS: Final = 104
@@ -97,6 +101,8 @@ RECENT_EXPORT: Final = 34
 """Row of the export that was asked last."""
 MIXED_AT: Final = 35
 """When another export than the one before was asked."""
+DEFERRED_IN_BATCH: Final = 36
+"""Writes of the batch that are to wait for a flush."""
 PORT_WORDS: Final = 40
 
 # ---- of an export
@@ -128,7 +134,9 @@ X_END: Final = 13
 X_CHECKED: Final = 14
 """The batch in which its size was looked at."""
 X_SALT: Final = 15
-X_WORDS: Final = 16
+X_FLUSHER: Final = 16
+"""Who flushes what is written before it is answered; -1: it is answered at once."""
+X_WORDS: Final = 17
 
 GATE_WRITES: Final = 1
 GATE_READS: Final = 2
@@ -156,6 +164,10 @@ I_BATCH: Final = 11
 I_IN_BATCH: Final = 12
 I_REUSED: Final = 13
 """Bit 0 and 1: whether tags with a clear, or a set, top bit are used again."""
+I_PENDING: Final = 14
+"""Writes that wait for a flush."""
+I_FAILED: Final = 15
+"""Writes whose flush failed."""
 I_WORDS: Final = 16
 
 MAY_READ: Final = 1
@@ -182,6 +194,35 @@ WRITE: Final = 2
 REPEAT: Final = 3
 """A write that was executed: answered only."""
 
+DEFERRED: Final = 4
+"""A write that is answered after a flush."""
+
+# ---- of a flusher
+F_EXPORT: Final = 0
+F_COUNT: Final = 1
+"""Writes that wait."""
+F_BUSY: Final = 2
+"""Writes that the flush under way will answer."""
+F_STOP: Final = 3
+F_ERROR: Final = 4
+"""The errno of a flush that failed: nothing is answered any more."""
+F_EVENT: Final = 5
+"""Eventfd that wakes it."""
+F_SYNC: Final = 6
+"""A descriptor of its own to flush by: the kernel tells each one once what it could not write."""
+F_TOLD: Final = 7
+"""Set once the export knows of the error."""
+F_WORDS: Final = 8
+
+# ---- of a write that waits for a flush
+P_INITIATOR: Final = 0
+P_KIND: Final = 1
+P_BYTES: Final = 2
+P_ARRIVED: Final = 3
+"""Nanoseconds."""
+P_MEMORY: Final = 4
+P_WORDS: Final = 5
+
 # ---- of a remembered write
 W_HASH: Final = 0
 """Of export, MAC and tag."""
@@ -189,9 +230,11 @@ W_PLACE: Final = 1
 """LBA and sector count; -1: forgotten."""
 W_DIGEST: Final = 2
 W_DONE: Final = 3
+"""Nanoseconds; UNFLUSHED: it is not as durable yet as its reply will say."""
 W_OLDER: Final = 4
 """Number of the write before it in the same bucket; 0: none."""
 W_WORDS: Final = 5
+UNFLUSHED: Final = -1
 
 
 def _layout() -> np.dtype[Any]:
@@ -220,6 +263,11 @@ def _layout() -> np.dtype[Any]:
             ("buckets", np.int64, REMEMBERED),  # by hash: the number of the newest write, from 1; 0: none
             ("writes", np.int64, (REMEMBERED, W_WORDS)),
             ("seen", np.uint32, SEEN),
+            ("flushers", np.int64, (FLUSHERS, F_WORDS)),
+            ("pending", np.int64, (FLUSHERS, 2 * FLUSH, P_WORDS)),  # those that wait, and those of the flush under way
+            ("pending_heads", np.uint8, (FLUSHERS, 2 * FLUSH * HEAD)),
+            ("pending_iov", np.int64, (FLUSHERS, FLUSH, 2)),
+            ("pending_messages", np.int64, (FLUSHERS, FLUSH, 8)),
             ("fifo", np.uint8, FIFO),
         ]
     )
@@ -250,6 +298,11 @@ class Tables(Protocol):
     buckets: Numbers
     writes: Numbers
     seen: Numbers
+    flushers: Numbers
+    pending: Numbers
+    pending_heads: Numbers
+    pending_iov: Numbers
+    pending_messages: Numbers
     fifo: Numbers
 
 
@@ -264,6 +317,9 @@ def make_tables(*, slots: int, stride: int, ring: int, reads: int, max_read: int
     tables.keys[:] = np.random.default_rng().integers(0, 2**64, tables.keys.size, np.uint64)
     # struct mmsghdr, 64 bytes: name, name's length, address and number of its iovecs, and more that stays 0
     tables.messages[:, 2] = tables.out_iov.ctypes.data + np.arange(BATCH) * 32
+    tables.pending_messages[:, :, 2] = tables.pending_iov.ctypes.data + np.arange(FLUSHERS * FLUSH).reshape(FLUSHERS, FLUSH) * 16
+    tables.pending_messages[:, :, 3] = 1
+    tables.flushers[:, F_EXPORT] = -1
     tables.port[[SLOTS, STRIDE, RING, READS, MAX_READ]] = slots, stride, ring, reads, max_read
     return tables
 
