@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
     from aoetui.engine.backing import Backing
     from aoetui.engine.current_facts import CurrentFacts
-    from aoetui.engine.fast.lane import ExportRow, Lane
+    from aoetui.engine.fast.export_row import ExportRow
+    from aoetui.engine.fast.lane import Lane
     from aoetui.engine.fast.mapping import Mapping
     from aoetui.engine.initiators import InitiatorRecord, Initiators
     from aoetui.engine.protocol.facts import ExportFacts
@@ -240,7 +241,7 @@ class FastExport:
     # ---- what lanes know
 
     def _values(self, lane: Lane, facts: ExportFacts) -> ExportRow:
-        from aoetui.engine.fast.lane import ExportRow  # noqa: PLC0415 - there is a lane, so there is numba
+        from aoetui.engine.fast.export_row import ExportRow  # noqa: PLC0415 - there is a lane, so there is numba
 
         backing = self._backing
         end = backing.window.end * 512

@@ -62,7 +62,8 @@ class FastPath:
         except (OSError, subprocess.SubprocessError) as error:
             _log.warning("the compiled data path cannot be kept in %s (%s)", compiled_cache.cache_folder(), error)
             raise
-        from aoetui.engine.fast.lane import Lane, warm  # noqa: PLC0415 - half a second, and only where numba is
+        from aoetui.engine.fast.lane import Lane  # noqa: PLC0415 - half a second, and only where numba is
+        from aoetui.engine.fast.warming import warm  # noqa: PLC0415 - the same
 
         warm()
         self.lane, self.why_not = Lane, ""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from aoetui.engine.fast.answers import note_latency, publish, route_faulted, send, settle
 from aoetui.engine.fast.compiler import c_eventfd_write, c_lock, c_poll, c_unlock, compiled, fence, load16, load32, store32
-from aoetui.engine.fast.disk import clock, read_all, write_all
+from aoetui.engine.fast.disk import begin, clock, end, read_all, write_all
 from aoetui.engine.fast.judge import DROPPED, NOT_YET, SLOT_CAPTURED, SLOT_START, is_ours, judge
 from aoetui.engine.fast.tables import (
     ABANDONED,
@@ -33,6 +33,8 @@ from aoetui.engine.fast.tables import (
 )
 
 _USER = 1
+_NO_EXPORT = -1
+"""A loop that is abandoned while it sends has written all that it was to write."""
 _POLLIN = 1
 _POLLERR = 8
 _MAX_SLOTS = 4 * BATCH
@@ -86,11 +88,15 @@ def serve_batch(t: Tables) -> int:
         return 0
     if not write_all(t):
         return taken
-    read_all(t)
+    mapped = read_all(t)
     c_lock(lock)
     replies = settle(t)
     c_unlock(lock)
+    if mapped:
+        begin(t, _NO_EXPORT, clock(t))
     faulted = send(t, replies)
+    if mapped:
+        end(t)
     ended = clock(t)
     c_lock(lock)
     if faulted:

@@ -123,7 +123,7 @@ def _gather_run(t: Tables, first: int) -> int:
 
 
 @compiled
-def _begin(t: Tables, export: int, now: int) -> bool:
+def begin(t: Tables, export: int, now: int) -> bool:
     """Mark that a call to the disk begins; False if the loop was abandoned, and must not touch any disk again."""
     lock = t.lock.ctypes.data
     c_lock(lock)
@@ -134,7 +134,7 @@ def _begin(t: Tables, export: int, now: int) -> bool:
 
 
 @compiled
-def _end(t: Tables) -> None:
+def end(t: Tables) -> None:
     """The call is through: whoever would abandon the loop for it comes too late."""
     lock = t.lock.ctypes.data
     c_lock(lock)
@@ -155,14 +155,14 @@ def write_all(t: Tables) -> bool:
         last = t.entries[behind - 1]
         size = (last[E_LBA] + last[E_COUNT] - t.entries[first, E_LBA]) << 9
         began = began or clock(t)
-        if not _begin(t, export, began):
+        if not begin(t, export, began):
             return False
         position = row[X_BASE] + (t.entries[first, E_LBA] << 9)
         sound = row[X_WRITES] != WRITES_FILE or _is_whole(t, export)
         if not sound or c_pwritev(row[X_FD], t.in_iov.ctypes.data, behind - first, position) != size:
             _route_rest(t, first, export)
         ended = clock(t)
-        _end(t)
+        end(t)
         _judge_time(t, export, began, ended)
         first, began = behind, ended
     return t.port[ABANDONED] == 0
@@ -210,8 +210,12 @@ def _read_cached(t: Tables, n: int, position: int, size: int) -> int:
 
 
 @compiled
-def read_all(t: Tables) -> None:
-    """Find the data of the batch's reads: straight in the mapping, if it was lately seen in the page cache."""
+def read_all(t: Tables) -> bool:
+    """Find the data of the batch's reads: straight in the mapping, if it was lately seen in the page cache.
+
+    Whether any is: what has left the page cache since has to be waited for when it is sent.
+    """
+    any_mapped = False
     for n in range(t.port[COUNT_OF_ENTRIES]):
         entry = t.entries[n]
         if entry[E_KIND] != READ:
@@ -219,7 +223,10 @@ def read_all(t: Tables) -> None:
         row = t.exports[entry[E_EXPORT]]
         position, size = row[X_BASE] + (entry[E_LBA] << 9), entry[E_COUNT] << 9
         # a mapping shows zeros where the last page was cut short
-        mapped = row[X_MAP] != 0 and _is_whole(t, entry[E_EXPORT]) and _was_seen(t, position, size, row[X_SALT])
-        entry[E_DATA] = row[X_MAP] + position if mapped else _read_cached(t, n, position, size)
+        start = row[X_MAP]
+        mapped = start != 0 and _is_whole(t, entry[E_EXPORT]) and _was_seen(t, position, size, row[X_SALT])
+        entry[E_DATA] = start + position if mapped else _read_cached(t, n, position, size)
+        any_mapped |= mapped
         if entry[E_DATA] == 0:
             entry[E_KIND] = ROUTE
+    return any_mapped

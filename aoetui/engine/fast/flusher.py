@@ -86,4 +86,3 @@ class Flusher:
                 os.close(self._event)
                 self._event = -1
         return True
-

@@ -6,13 +6,12 @@ A lane begins where the receive ring stands, and ends there; in between the ring
 from __future__ import annotations
 
 import logging
-import mmap
 import os
 import select
 import struct
 import threading
 import time
-from dataclasses import dataclass
+from collections import deque
 from typing import TYPE_CHECKING, Any, Final, cast
 
 import numpy as np
@@ -20,7 +19,6 @@ import numpy as np
 from aoetui.engine import fastpath
 from aoetui.engine.fast import rows
 from aoetui.engine.fast.disk import MIXED_NS
-from aoetui.engine.fast.flush import flush_once
 from aoetui.engine.fast.flusher import Flusher
 from aoetui.engine.fast.mapping import Mapping
 from aoetui.engine.fast.memory import REPEATED, TAKEN_OVER
@@ -34,6 +32,7 @@ from aoetui.engine.fast.tables import (
     ERROR,
     FIFO,
     FIFO_DROPPED,
+    FIFO_FILLED,
     FIFO_LOST,
     FIFO_READ,
     FIFO_WRITTEN,
@@ -61,32 +60,23 @@ from aoetui.engine.fast.tables import (
     VLAN,
     WAKE,
     WRAP,
-    X_BASE,
-    X_BUFFERS,
-    X_END,
-    X_FD,
-    X_FLUSHER,
     X_GATE,
     X_KEY,
-    X_MAP,
-    X_READS,
-    X_SALT,
-    X_SECTORS,
-    X_WORDS,
-    X_WRITES,
+    X_ROUTED,
     make_tables,
 )
-from aoetui.engine.fast_disk import FastDisk, Reads, Writes
-from aoetui.engine.protocol.address import Mac
 
 if TYPE_CHECKING:
+    import mmap
     from collections.abc import Callable, Iterable
 
+    from aoetui.engine.fast.export_row import ExportRow
     from aoetui.engine.fast.tables import Numbers
+    from aoetui.engine.protocol.address import Mac
 
 STALLED_NS: Final = 100_000_000
 """A call to a disk that takes longer keeps the whole port: the port goes on without it."""
-ALONE_STALLED_NS: Final = 2_000_000_000
+ALONE_STALLED_NS: Final = 500_000_000
 """The same where no other export was asked lately: nobody else is kept waiting, and most disks that pause go on before."""
 _LOOKS = 20
 """Times 1 ms, between two looks whether a disk keeps the loop."""
@@ -94,36 +84,6 @@ _FIFO_HEAD = struct.Struct("=ii")
 _POLL = struct.Struct("=ihh")
 _SECTOR = 512
 _log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ExportRow:
-    """What the loop knows of an export."""
-
-    shelf: int
-    slot: int
-    sectors: int
-    buffer_count: int
-    descriptor: int
-    base: int
-    """Bytes of the backing before the export's first sector."""
-    end: int
-    """Bytes that the backing must have."""
-    mapped_at: int
-    """Address of the backing's first byte; 0: it is not mapped."""
-    disk: FastDisk
-    flusher: int
-    """Its number on the lane; -1: writes are answered at once."""
-    salt: int
-    """A number of its own: no other export that ever had its row shares it."""
-
-
-def _numbers(row: ExportRow) -> Numbers:
-    numbers = np.zeros(X_WORDS, np.int64)
-    numbers[[X_KEY, X_SECTORS, X_BUFFERS]] = row.shelf << 8 | row.slot, row.sectors, row.buffer_count
-    numbers[[X_FD, X_BASE, X_END, X_MAP]] = row.descriptor, row.base, row.end, row.mapped_at
-    numbers[[X_READS, X_WRITES, X_FLUSHER, X_SALT]] = row.disk.reads, row.disk.writes, row.flusher, row.salt
-    return numbers
 
 
 def mac_number(mac: bytes) -> int:
@@ -152,6 +112,8 @@ class Lane:
         self._max_sectors = max_read // _SECTOR
         self._fifo = memoryview(cast("Any", self.tables.fifo)).cast("B")
         self._unhandled: list[int] = []
+        self._joined: deque[tuple[int, int]] = deque()
+        """Rows that are new, and how far the FIFO had been filled when they came."""
         self._rows = threading.Lock()
         self._free_exports = list(range(MAX_EXPORTS - 1, -1, -1))
         self._free_initiators = list(range(MAX_INITIATORS - 1, -1, -1))
@@ -282,6 +244,8 @@ class Lane:
     def _handled(self) -> None:
         """What was taken has reached its exports' queues, or was answered: who has nothing queued may open its gate."""
         numbers, self._unhandled = self._unhandled, []
+        while self._joined and self._joined[0][0] <= self.tables.port[FIFO_READ]:
+            numbers.append(self._joined.popleft()[1])
         lost = bool(self.tables.port[FIFO_LOST])
         if numbers:
             rows.note_handled(self.tables.lock, self.tables.exports, np.array(numbers, np.int64))
@@ -365,13 +329,15 @@ class Lane:
             self._reopen[row], self._stuck_with[row] = reopen, stuck
         self.tables.exports[row] = 0
         self.tables.export_latencies[row] = 0
-        self.tables.exports[row, [X_KEY, X_GATE]] = -1, GATE_READS | GATE_WRITES
+        # one frame of it counts as routed until all have been dealt with that came before its row was known
+        self.tables.exports[row, [X_KEY, X_GATE, X_ROUTED]] = -1, GATE_READS | GATE_WRITES, 1
         self.set_export(row, values)
+        self._joined.append((int(self.tables.port[FIFO_FILLED]), row))
         return row
 
     def set_export(self, row: int, values: ExportRow) -> None:
         """Serve it by other values from now on, gate and counts apart."""
-        self._set(row, _numbers(values))
+        self._set(row, values.numbers())
 
     def _set(self, row: int, numbers: Numbers) -> None:
         rows.set_export(self.tables.lock, self.tables.exports, self.tables.find_export, row, numbers)
@@ -382,6 +348,7 @@ class Lane:
         none[X_KEY] = -1
         self._reopen.pop(row, None)
         self._stuck_with.pop(row, None)
+        self._joined = deque(joined for joined in self._joined if joined[1] != row)
         self._set(row, none)
         self.wait_for_batch()
 
@@ -519,43 +486,3 @@ class Lane:
 
 def _address_of(data: memoryview) -> int:
     return int(np.frombuffer(data, np.uint8).ctypes.data)
-
-
-def warm() -> None:
-    """Compile, or load, all that a lane calls, on a ring that nobody fills. Takes seconds the first time."""
-    with mmap.mmap(-1, mmap.PAGESIZE) as ring:
-        wake = os.eventfd(0, os.EFD_CLOEXEC)
-        lane = Lane("none", socket=-1, ring=ring, stride=2048, slots=2, slot=0, index=0, vlan=0, wake=wake)
-        _call_all(lane)
-        lane.tables.port[STOP] = 1
-        lane.start(Mac(bytes(6)), 2)
-        lane.stop(60.0)
-        os.close(wake)
-        del lane
-
-
-def _call_all(lane: Lane) -> None:
-    disk = FastDisk(Reads.ELSEWHERE, Writes.ELSEWHERE)
-    row = ExportRow(shelf=0, slot=0, sectors=1, buffer_count=2, descriptor=-1, base=0, end=0, mapped_at=0, disk=disk, flusher=-1, salt=0)
-    export = lane.add_export(row, lambda: None, lambda _lane: None) or 0
-    mac, data = bytes(6), memoryview(bytes(_SECTOR))
-    initiator = lane.add_initiator(export, mac, 0, 0) or 0
-    lane.let([initiator], 0)
-    lane.knows_write(0, export, mac, 1, 1, data, 0.0)
-    lane.remember_write(0, mac, 1, 1, data)
-    lane.awaits_flush(0, mac, 1, 1)
-    lane.close_gate(export, GATE_READS)
-    with open(os.devnull, "r+b") as null:  # noqa: PTH123 - the same, in fewer words
-        flusher = lane.start_flusher(export, null.fileno(), lambda _code: None)
-        scratch = np.zeros(2, np.int64)
-        flush_once(lane.tables, flusher, int(scratch.ctypes.data))
-        lane.stop_flusher(flusher, 60.0)
-    rows.note_handled(lane.tables.lock, lane.tables.exports, np.array([export], np.int64))
-    lane.open_gate(export)
-    lane.keeps(export)
-    rows.unlock(lane.tables.lock)
-    lane.tables.lock[:] = 0
-    lane.abandon()
-    lane.remove_initiators([initiator])
-    lane.remove_export(export)
-    fastpath.serve_batch(lane.tables)

@@ -31,6 +31,7 @@ from aoetui.engine.fast.tables import (
     READ,
     REMEMBERED_SO_FAR,
     ROUTE,
+    WRITE,
     X_GATE,
     X_HANDLED,
     X_KEY,
@@ -178,7 +179,7 @@ def abandon(t: Tables, since: int) -> bool:
     if abandoned:
         t.port[ABANDONED] = 1
         for n in range(t.port[COUNT_OF_ENTRIES] if t.port[IN_BATCH] else 0):
-            if t.entries[n, E_KIND] != ROUTE and t.entries[n, E_MEMORY] >= 0:
+            if t.entries[n, E_KIND] == WRITE and t.entries[n, E_MEMORY] >= 0:
                 forget(t, t.entries[n, E_MEMORY])
     c_unlock(t.lock.ctypes.data)
     return abandoned
