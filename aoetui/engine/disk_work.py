@@ -148,7 +148,7 @@ class DiskWork:
             except OSError as error:
                 self._lose("flushing", error)
 
-    def finished(self, job: Job, outcome: bytes | None) -> bytes:
+    def finished(self, job: Job, outcome: bytes | None, oldest: float | None = None) -> bytes:
         """Count what the disk did for a request, as durably as it is to be, and give the reply. Under the export's lock.
 
         It is an error if the disk failed (`outcome` is None), or if what was written may be lost by now.
@@ -158,7 +158,7 @@ class DiskWork:
                 self._initiators.was_read(job.initiator, intent.count * SECTOR)
                 return outcome
             case WriteBlocks() as intent if outcome is not None and not self.fault:
-                self._repeats.executed(intent, job.arrived, self._clock.monotonic())
+                self._repeats.executed(intent, job.arrived, self._clock.monotonic(), oldest)
                 if self.lanes is not None:
                     self.lanes.remember_write(intent)
                 self.trouble.succeeded("writing")

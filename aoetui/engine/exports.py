@@ -158,6 +158,7 @@ class Export:
             case Reply():
                 record = self.initiators.find(header.source, port.interface, now)
                 record.tags.note(header.tag, frame)
+                self.fast.learn_tags(record)
                 self.initiators.replied(record, error=answer.error)
                 return answer.frame
             case ReadBlocks() | WriteBlocks() | Flush() | SetConfig() | EditMask() | SetReservation():

@@ -199,6 +199,7 @@ class FastExport:
 
     def meet(self, record: InitiatorRecord, lane: Lane | None) -> None:
         """An initiator asked by way of this lane's port for what the disk has: next time the lane may answer."""
+        self.learn_tags(record)
         if lane is None or record.fast is not None:
             return
         with self._lock:  # or a change of the facts, or the end of the lane, would not find it
@@ -209,6 +210,13 @@ class FastExport:
             number = lane.add_initiator(row, record.mac.raw, may, record.tags.kinds_reused)
             if number is not None:
                 self._initiators.begin(record, FastInitiator(lane, number))
+
+    @staticmethod
+    def learn_tags(record: InitiatorRecord) -> None:
+        """Its lane shall know as well if an initiator was seen to use tags again: two requests may come before it has a row."""
+        fast, kinds = record.fast, record.tags.kinds_reused
+        if fast is not None and kinds & ~fast.kinds_reused:
+            fast.lane.learn_tags(fast.row, kinds)
 
     def knows_write(self, write: WriteBlocks, arrived: float, tags: TagUse) -> bool | None:
         """Whether a lane knows this write to be executed already; False: one knows that another write has had its tag since."""

@@ -101,6 +101,8 @@ class Turns:
         """Not answered. Any thread adds to it without the lock; who answers takes from it."""
         self._answering = threading.Lock()
         """Of the thread that answers for all."""
+        self._unanswered: dict[_Entry, None] = {}
+        """In order of arrival."""
         self._written: list[_Entry] = []
         """Writes that wait for a flush."""
         self._flushing = False
@@ -160,6 +162,12 @@ class Turns:
 
         return Entry(Edit(act, Future()), Kind.ALONE)
 
+    @property
+    def _oldest(self) -> float:
+        """When the oldest request came that is not answered; 0 while a person's change waits."""
+        first = next(iter(self._unanswered)).item
+        return first.arrived if isinstance(first, Job) else 0.0
+
     def _add(self, entries: Sequence[_Entry]) -> None:
         if not entries:
             return
@@ -169,6 +177,7 @@ class Turns:
             entries = [*map(self._waiting, self.gate.close(reads=reads)), *entries]
         for entry in entries:
             self._queue.add(entry)
+            self._unanswered[entry] = None
         self._notice_stuck()
         self._threads.call()
 
@@ -345,7 +354,7 @@ class Turns:
                 elif self._durable and not each.is_flushed and outcome is not None and entry.kind is Kind.WRITE:
                     self._written.append(entry)
                 else:
-                    answers.append((entry, self._disk.finished(entry.item, outcome)))
+                    answers.append((entry, self._disk.finished(entry.item, outcome, self._oldest)))
         return self._conclude(answers)
 
     def _conclude(self, answers: list[tuple[_Entry, bytes | None]]) -> dict[Port, list[bytes]]:
@@ -363,6 +372,8 @@ class Turns:
                 job.future.set_exception(EngineError("an internal error: see the log file"))
         self._admission.release(jobs)
         self._queue.done([entry for entry, _ in answers])
+        for entry, _ in answers:
+            self._unanswered.pop(entry, None)
         if not len(self._queue):
             if self._shut is not None:
                 self._shut = None

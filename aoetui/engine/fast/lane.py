@@ -388,6 +388,10 @@ class Lane:
         rows.set_initiator(t.lock, t.initiators, t.find_initiator, row, export, mac_number(mac), may, reused)
         return row
 
+    def learn_tags(self, initiator: int, kinds: int) -> None:
+        """An initiator uses tags of these kinds again."""
+        rows.learn_tags(self.tables.lock, self.tables.initiators, initiator, kinds)
+
     def let(self, initiators: Iterable[int], may: int) -> None:
         """What these initiators may do from now on."""
         numbers = np.fromiter(initiators, np.int64)

@@ -144,6 +144,14 @@ def set_initiator(
 
 
 @compiled
+def learn_tags(lock: Numbers, initiators: Numbers, row: int, kinds: int) -> None:
+    """Tags of these kinds (see I_REUSED) are used again."""
+    c_lock(lock.ctypes.data)
+    initiators[row, I_REUSED] |= kinds
+    c_unlock(lock.ctypes.data)
+
+
+@compiled
 def drop_initiators(lock: Numbers, initiators: Numbers, find: Numbers, rows: Numbers) -> None:
     """Free these rows."""
     c_lock(lock.ctypes.data)

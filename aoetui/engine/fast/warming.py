@@ -39,6 +39,7 @@ def _call_all(lane: Lane) -> None:
     mac, data = bytes(6), memoryview(bytes(SECTOR))
     initiator = lane.add_initiator(export, mac, 0, 0) or 0
     lane.let([initiator], 0)
+    lane.learn_tags(initiator, 1)
     lane.knows_write(0, export, mac, 1, 1, data, 0.0)
     lane.remember_write(0, mac, 1, 1, data)
     lane.awaits_flush(0, mac, 1, 1)

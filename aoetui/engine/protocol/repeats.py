@@ -95,14 +95,16 @@ class Repeats:
                 return True
         return False
 
-    def executed(self, write: WriteBlocks, arrived: float, done: float) -> None:
-        """Remember a write that is as durable as its reply will say."""
+    def executed(self, write: WriteBlocks, arrived: float, done: float, oldest: float | None = None) -> None:
+        """Remember a write that is as durable as its reply will say. `oldest` is when the oldest request came that still waits;
+        None: this one. A copy of a write may wait long behind a stalled one, and has to find its record then."""
         mac, digest = _requester(write), hash(write.data)
         made = _Executed(write.lba, write.count, digest, arrived, done)
         _remember(self._by_tag, (mac, _tag(write)), made)
         _remember(self._by_content, (mac, write.lba, write.count, digest), made)
-        _forget(self._by_tag, arrived - 2 * MEMORY_SECONDS)
-        _forget(self._by_content, arrived - 2 * MEMORY_SECONDS)
+        before = (arrived if oldest is None else min(arrived, oldest)) - 2 * MEMORY_SECONDS
+        _forget(self._by_tag, before)
+        _forget(self._by_content, before)
 
 
 class TagUse:

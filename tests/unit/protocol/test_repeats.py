@@ -274,3 +274,13 @@ def test_guesses_need_a_bounded_memory() -> None:
     assert len(asked._asked) == Retransmissions.MEMORY
     assert not asked.is_retransmission(read(5000, lba=0), 1.0, write=False)
     assert asked.is_retransmission(read(5001, lba=9), 1.0, write=False)
+
+
+def test_a_copy_that_waits_behind_a_stalled_request_finds_its_record() -> None:
+    repeats = Repeats()
+    repeats.executed(write(1, A), 1.0, 1.0)
+    repeats.executed(write(2, B), 2.0, 2.0)
+    repeats.executed(write(9, lba=9), 30.0, 30.0, oldest=3.0)
+    assert repeats.is_repeat(write(1, A), 3.0, ONCE), "its frame came at 3.0, and waited for 27 s"
+    repeats.executed(write(10, lba=10), 31.0, 31.0, oldest=31.0)
+    assert not repeats.is_repeat(write(1, A), 3.0, ONCE)
