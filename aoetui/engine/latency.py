@@ -68,6 +68,8 @@ def _percentile(counts: Sequence[int], part: float) -> float | None:
 def add_counts(all_counts: Iterable[Sequence[int]]) -> list[int]:
     """Add counts up, step by step."""
     busy = [counts for counts in all_counts if any(counts)]
+    if len(busy) < 2:  # as with most of many exports
+        return list(busy[0]) if busy else [0] * STEPS
     return [sum(step) for step in zip([0] * STEPS, *busy, strict=True)]
 
 

@@ -44,6 +44,8 @@ if TYPE_CHECKING:
     from aoetui.engine.state import StateStore
 
 _GLOB = frozenset("*?[")
+LOOKS = 64
+"""Exports whose backings are looked at each second: with a thousand, one is looked at every sixteen."""
 
 
 @dataclass(slots=True)
@@ -116,6 +118,7 @@ class Serving:
         self._held: dict[Address, Held] = {}
         self._table: dict[str, _ServedHere] = {}
         self._ending = False
+        self._looked = 0
         self._opening = threading.Lock()
         self.claims = conflicts.Claims()
         self.questions = conflicts.WireQuestions()
@@ -357,11 +360,19 @@ class Serving:
         self.claims.close()
         return all(ended) and not any(export.lost or export.fault for export in open_exports)
 
+    def _look(self) -> None:
+        """Have exports look at their backings: all of them, or where there are many so many that each has its turn."""
+        held = self.held()
+        turn = [held[(self._looked + number) % len(held)] for number in range(min(LOOKS, len(held)))]
+        self._looked = (self._looked + len(turn)) % max(1, len(held))
+        for each in turn:
+            if each.export is not None:
+                each.export.look()
+
     def sample(self, now: float) -> None:
         """Take every export's counters, and have it look at its backing, once a second."""
+        self._look()
         for held in self.held():
-            if held.export is not None:
-                held.export.look()
             held.meter.sample(held.counters(), now)
             held.latency.sample(held.latency_counts())
 

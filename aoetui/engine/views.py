@@ -50,6 +50,7 @@ def export_view(held: Held, ports: Ports, links: Mapping[str, LinkFacts], clock:
     served = tuple(_port_view(held, name, ports, links) for name in interfaces_of(held.spec, links))
     trouble = "" if export is None else export.problem
     state = _state(held, served, trouble)
+    read_latency, write_latency = (Latency(), Latency()) if export is None else map(latency_of, export.latency_counts())
     return ExportSnapshot(
         spec=held.spec,
         state=state,
@@ -66,8 +67,8 @@ def export_view(held: Held, ports: Ports, links: Mapping[str, LinkFacts], clock:
         rates=held.meter.rates,
         history=tuple(held.meter.history),
         latency=latency_of(held.latency.recent),
-        read_latency=Latency() if export is None else latency_of(export.latency_counts()[0]),
-        write_latency=Latency() if export is None else latency_of(export.latency_counts()[1]),
+        read_latency=read_latency,
+        write_latency=write_latency,
         initiators=() if export is None else tuple(_initiator_view(record, clock) for record in export.initiators.values()),
         refused=() if export is None else tuple(_refused_view(refusal, clock) for refusal in export.refusals.values()),
         refused_frames=0 if export is None else export.refusals.total,

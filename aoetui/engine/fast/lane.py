@@ -104,6 +104,8 @@ class Lane:
         self.tables = make_tables(
             slots=slots, stride=stride, ring=self._ring.ctypes.data, reads=self._reads.ctypes.data, max_read=max_read
         )
+        self._export_latencies, self._initiators = self.tables.export_latencies, self.tables.initiators
+        """Found once: a record takes long to find its parts."""
         self._stop = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
         port = self.tables.port
         port[[SOCKET, INDEX, VLAN, WAKE, SLOT]] = socket, index, vlan, wake, slot
@@ -413,7 +415,7 @@ class Lane:
 
     def figures(self, initiator: int) -> list[int]:
         """The row of an initiator (see tables)."""
-        return cast("list[int]", self.tables.initiators[initiator].tolist())
+        return cast("list[int]", self._initiators[initiator].tolist())
 
     def latencies(self, initiator: int) -> list[int]:
         """How many of its requests waited how long, by the steps of latency.Latencies."""
@@ -421,7 +423,7 @@ class Lane:
 
     def export_latencies(self, export: int) -> tuple[list[int], list[int]]:
         """The same of an export: of its reads, and of its writes."""
-        both = cast("list[int]", self.tables.export_latencies[export].tolist())
+        both = cast("list[int]", self._export_latencies[export].tolist())
         return both[:STEPS], both[STEPS:]
 
     @staticmethod
