@@ -98,8 +98,11 @@ class Traffic:
         return [self._frame(asker, self._tag(asker), 0x24, 0, 1) for asker in known]
 
     def misuse(self) -> list[bytes]:
-        """Each careless initiator, and seldom a careful one, gives one tag to two requests."""
-        several = [asker for asker in self._askers if asker.few or self._rng.random() < 0.03]
+        """Each careless initiator, and seldom a careful one, gives one tag to two requests.
+
+        Of those that are answered: of others the lane learns their use of tags, and the reference path does not.
+        """
+        several = [asker for asker in self.welcome if asker.few or self._rng.random() < 0.03]
         tags = [self._tag(asker) for asker in several]
         return [self._frame(asker, tag, op, 0, 1) for op in (0x24, 0x20) for asker, tag in zip(several, tags, strict=True)]
 
@@ -180,7 +183,7 @@ class Traffic:
 
     def _with_another_header(self) -> bytes:
         rng, asker = self._rng, self._careful()
-        frame = bytearray(self._frame(asker, self._tag(asker), rng.pick(_OPS), 0, 1))
+        frame = bytearray(self._frame(asker, int.from_bytes(self._new_tag()), rng.pick(_OPS), 0, 1))
         at, values = rng.pick(
             (
                 (0, (EVERYONE, b"\1\0\x5e\0\0\1", b"\2\0\0\0\0\x66")),
@@ -205,13 +208,13 @@ class Traffic:
         op, count = rng.pick(_OPS), rng.pick((0, 1, 1, most, most + 1, 255))
         wide = (1 << 28, 1 << 32, (1 << 48) - 1, (1 << 48) - count, 0xFFFF_FFFF)
         lba = max(0, rng.pick((0, end, end - 1, end - count, end - count + 1, end + 1, *wide)))
-        frame = self._frame(asker, self._tag(asker), op, lba & ((1 << 48) - 1), count)
+        frame = self._frame(asker, int.from_bytes(self._new_tag()), op, lba & ((1 << 48) - 1), count)
         return frame[: self._world.most_sectors * SECTOR + 36]
 
     def _cut(self) -> bytes:
         """Shorter than it says, or longer."""
         rng, asker = self._rng, self._careful()
-        frame = self._frame(asker, self._tag(asker), rng.pick(_OPS), 0, min(2, asker.place.sectors, self._world.most_sectors))
+        frame = self._frame(asker, int.from_bytes(self._new_tag()), rng.pick(_OPS), 0, min(2, asker.place.sectors, self._world.most_sectors))
         ends = (0, 1, 13, 14, 23, 24, 25, 28, 35, 36, 37, 59, len(frame) - 1, len(frame) - 8, len(frame) - 512)
         return frame[: rng.pick(ends)] if rng.random() < 0.7 else frame + self._noise[: rng.pick((1, 8, 24))]
 
