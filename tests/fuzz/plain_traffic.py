@@ -214,7 +214,9 @@ class Traffic:
     def _cut(self) -> bytes:
         """Shorter than it says, or longer."""
         rng, asker = self._rng, self._careful()
-        frame = self._frame(asker, int.from_bytes(self._new_tag()), rng.pick(_OPS), 0, min(2, asker.place.sectors, self._world.most_sectors))
+        frame = self._frame(
+            asker, int.from_bytes(self._new_tag()), rng.pick(_OPS), 0, min(2, asker.place.sectors, self._world.most_sectors)
+        )
         ends = (0, 1, 13, 14, 23, 24, 25, 28, 35, 36, 37, 59, len(frame) - 1, len(frame) - 8, len(frame) - 512)
         return frame[: rng.pick(ends)] if rng.random() < 0.7 else frame + self._noise[: rng.pick((1, 8, 24))]
 

@@ -17,7 +17,7 @@ from aoetui.engine.local import LocalEngine
 from aoetui.engine.protocol.address import Address
 from aoetui.engine.protocol.frames import ConfigArgument, config_request, decode
 from aoetui.engine.protocol.silence import Silence
-from aoetui.engine.protocol.wire import SECTOR, AtaOp, AtaStatus
+from aoetui.engine.protocol.wire import ETHERTYPE_AOE, SECTOR, AtaOp, AtaStatus
 from aoetui.engine.snapshot import ExportState, Severity
 from tests.support.engines import E91, PATIENCE, SIZE, add, disk, engine_in, spec, the_export
 from tests.support.netns import Namespace, join
@@ -81,6 +81,8 @@ def advertised(capture: Tap) -> tuple[int | None, int, int]:
     """VLAN, slot and sector count of the next advertisement by broadcast."""
     while True:
         (seen,) = capture.incoming(1)
+        if seen.frame[12:14] != ETHERTYPE_AOE.to_bytes(2):  # a bridge says things of its own
+            continue
         frame = decode(seen.frame)
         if frame.header.response and not frame.header.tag:
             assert isinstance(frame.argument, ConfigArgument)
