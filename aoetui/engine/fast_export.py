@@ -46,22 +46,30 @@ class FastInitiator:
     def counters(self) -> Counters:
         """The figures of now."""
         figures = self.lane.figures(self.row)
-        return Counters(figures[5], figures[6], 0, figures[7], figures[8], errors=figures[15], retransmits=figures[9])
+        return Counters(
+            figures.reads,
+            figures.writes,
+            0,
+            figures.read_bytes,
+            figures.write_bytes,
+            errors=figures.failed,
+            retransmits=figures.retransmits,
+        )
 
     @property
     def dropped(self) -> int:
         """Requests beyond the buffer count."""
-        return self.lane.figures(self.row)[10]
+        return self.lane.figures(self.row).dropped
 
     @property
     def last_io(self) -> float:
         """Seconds of the monotonic clock; 0: never."""
-        return self.lane.figures(self.row)[4] / 1e9
+        return self.lane.figures(self.row).last_io / 1e9
 
     @property
     def kinds_reused(self) -> int:
         """See TagUse."""
-        return self.lane.figures(self.row)[13]
+        return self.lane.figures(self.row).reused
 
     def latencies(self) -> list[int]:
         """By the steps of latency.Latencies."""

@@ -2,7 +2,7 @@
 
 It takes a batch of frames, judges each (fast/judge.py), has the disk's part done (fast/disk.py), and answers (fast/answers.py).
 All that is not plain goes, in order, to the reference path: `protocol/target.py`, by a FIFO that the port's thread empties.
-`fast/lane.py` starts and stops it; design and figures are in docs/performance.md.
+`fast/lane.py` starts and stops it; docs/architecture.md has the design, docs/performance.md the figures.
 """
 
 from __future__ import annotations

@@ -19,6 +19,7 @@ import numpy as np
 from aoetui.engine import fastpath
 from aoetui.engine.fast import rows
 from aoetui.engine.fast.disk import MIXED_NS
+from aoetui.engine.fast.figures import InitiatorFigures
 from aoetui.engine.fast.flusher import Flusher
 from aoetui.engine.fast.mapping import Mapping
 from aoetui.engine.fast.memory import REPEATED, TAKEN_OVER
@@ -413,9 +414,9 @@ class Lane:
         with self._rows:
             self._free_initiators.extend(initiators)
 
-    def figures(self, initiator: int) -> list[int]:
+    def figures(self, initiator: int) -> InitiatorFigures:
         """The row of an initiator (see tables)."""
-        return cast("list[int]", self._initiators[initiator].tolist())
+        return InitiatorFigures(*self._initiators[initiator].tolist())
 
     def latencies(self, initiator: int) -> list[int]:
         """How many of its requests waited how long, by the steps of latency.Latencies."""
