@@ -124,10 +124,11 @@ class LogLines(QueueHandler):
             return self._waiting.all_tasks_done.wait_for(lambda: not self._waiting.unfinished_tasks, seconds)
 
     def end_within(self, seconds: float) -> None:
-        """Write what waits, and end the thread. One that hangs is left to its disk."""
+        """Write what waits, and end the thread. One that hangs is left to its disk; what a disk refuses is lost."""
         if self.flush_within(seconds):
             self._writer.stop()
-            self.handler.close()
+            with suppress(OSError):  # there is nowhere left to say it, and the process has to end
+                self.handler.close()
 
 
 def under_journal(stream: TextIO) -> bool:

@@ -8,12 +8,9 @@ import subprocess
 import sys
 import textwrap
 import threading
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 DEADLINE = 60.0
 BODY = """
@@ -101,9 +98,8 @@ def test_an_engine_that_breaks_while_stopping_does_not_keep_the_process() -> Non
     assert process.returncode == 1
 
 
-def test_what_was_logged_is_written_before_the_process_ends_without_the_console(tmp_path: Path) -> None:
-    path = tmp_path / "aoetui.log"
-    os.mkfifo(path)  # nothing can be written before the test reads
+def start_logging(path: Path) -> subprocess.Popen[str]:
+    """A process that logs to `path`, was asked to end, and has come to finishing its log."""
     script = f"{textwrap.dedent(LOGGED)}{textwrap.dedent(BODY)}"
     script = script.format(answer="return True", leave="lambda: None", wait="never.wait()", path=str(path), seconds=DEADLINE)
     process = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True)
@@ -111,8 +107,21 @@ def test_what_was_logged_is_written_before_the_process_ends_without_the_console(
     process.send_signal(signal.SIGTERM)
     expect(process, "stopping")
     expect(process, "finishing")
-    with path.open() as disk:
+    return process
+
+
+def test_what_was_logged_is_written_before_the_process_ends_without_the_console(tmp_path: Path) -> None:
+    path = tmp_path / "aoetui.log"
+    os.mkfifo(path)  # nothing can be written before the test reads
+    process = start_logging(path)
+    with path.open() as disk:  # held until the process has ended: the log opens its file again after the first line
+        assert rest(process) == ""
         assert "the last words" in disk.read()
+    assert process.returncode == 0
+
+
+def test_a_log_whose_disk_is_full_does_not_keep_the_process() -> None:
+    process = start_logging(Path("/dev/full"))
     assert rest(process) == ""
     assert process.returncode == 0
 
