@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from aoetui import logs
@@ -15,9 +16,10 @@ from aoetui.engine.packet import PacketSocket
 from aoetui.engine.state import StateStore
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
+    from aoetui.engine.api import Engine
     from aoetui.engine.config import Config
     from aoetui.engine.snapshot import DeviceSnapshot
     from aoetui.engine.spec import ExportSpec
@@ -60,17 +62,24 @@ def chosen_interfaces(named: Sequence[str], config: Path | None) -> tuple[str, .
     return chosen
 
 
-def survey(interfaces: Sequence[str], wait: float) -> tuple[DeviceSnapshot, ...]:
-    """Broadcast once on these interfaces, listen for `wait` seconds, and return what answered, sorted by address."""
-    engine = LocalEngine()
+@contextmanager
+def san_engine(interfaces: Sequence[str]) -> Iterator[Engine]:
+    """An engine that serves nothing and speaks on these interfaces: for commands to the devices of others."""
+    engine = LocalEngine(compiled=False)
     try:
         engine.start()
         engine.submit(ChooseInterfaces(tuple(interfaces))).result(_ANSWER_SECONDS)
+        yield engine
+    finally:
+        engine.stop()
+
+
+def survey(interfaces: Sequence[str], wait: float) -> tuple[DeviceSnapshot, ...]:
+    """Broadcast once on these interfaces, listen for `wait` seconds, and return what answered, sorted by address."""
+    with san_engine(interfaces) as engine:
         engine.submit(Discover()).result(_ANSWER_SECONDS)
         time.sleep(wait)
         return engine.snapshot().devices
-    finally:
-        engine.stop()
 
 
 def export_engine(spec: ExportSpec, state: Path | None) -> LocalEngine:

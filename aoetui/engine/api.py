@@ -68,6 +68,12 @@ class Command(Generic[Result]):
     __slots__ = ()
 
 
+class Errand(Command[Result]):
+    """A command that waits for a disk or for the wire: it has a thread of its own, and several go on at once."""
+
+    __slots__ = ()
+
+
 @dataclass(frozen=True, slots=True)
 class AddExport(Command[ExportSnapshot]):
     """Serve `spec` and save it. With `new_file` the backing is made first, and removed again if anything is refused.
@@ -176,7 +182,7 @@ class BackingReport:
 
 
 @dataclass(frozen=True, slots=True)
-class InspectBacking(Command[BackingReport]):
+class InspectBacking(Errand[BackingReport]):
     """Look at a path, opening nothing for writing and changing nothing."""
 
     path: Path
@@ -184,7 +190,7 @@ class InspectBacking(Command[BackingReport]):
 
 
 @dataclass(frozen=True, slots=True)
-class ListBlockDevices(Command[tuple[BackingReport, ...]]):
+class ListBlockDevices(Errand[tuple[BackingReport, ...]]):
     """Every disk and partition of this host, with why it cannot be exported where so."""
 
 

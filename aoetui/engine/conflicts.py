@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 QUESTIONS = 3
 QUESTION_GAP = 0.2
 """Seconds between two questions, and after the last."""
-_TAG = SCANNER_TAG_BIT | 0x7E00_0000
+_TAG = SCANNER_TAG_BIT | 0x3E00_0000
 _INITIATORS = frozenset({"aoeping", "aoecfg", "aoe-sancheck", "tcpdump", "dumpcap", "tshark", "wireshark"})
 """Programs that open such sockets and serve nothing."""
 

@@ -9,6 +9,7 @@ from aoetui.engine.acl import AccessLists
 from aoetui.engine.api import EngineError
 from aoetui.engine.conflicts import EndingError
 from aoetui.engine.events import EventLog
+from aoetui.engine.initiator.conversations import Conversations
 from aoetui.engine.link_events import LinkHistory
 from aoetui.engine.port_names import interface_of
 from aoetui.engine.ports import Port, Ports
@@ -51,6 +52,7 @@ class Core:
         self.serving = Serving(state, self.acl, self.events, clock)
         self.history = LinkHistory(self.events, clock, self.serving.at_work)
         self.ports = Ports(open_wire, self, on_change, self.history.lost)
+        self.conversations = Conversations(self.ports)
         self.scanner = Scanner(self.ports, clock, self._found)
         self.meters: dict[str, LinkMeter] = {}
         self._on_change = on_change
@@ -77,9 +79,11 @@ class Core:
         self.serving.requests(port, frames)
 
     def responses(self, port: Port, frames: list[bytes]) -> None:
-        """Responses go to the scanner, and to whoever asks for an address."""
-        self.serving.questions.heard(port, frames)
-        self.scanner.heard(port, frames)
+        """Responses go to the conversation whose tag they carry, else to the scanner and to whoever asks for an address."""
+        others = self.conversations.heard(port, frames)
+        if others:
+            self.serving.questions.heard(port, others)
+            self.scanner.heard(port, others)
 
     def _found(self, changes: list[Change]) -> None:
         shown = {device.address for device in self.devices()}

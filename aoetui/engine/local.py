@@ -11,7 +11,6 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from aoetui.engine import backing
 from aoetui.engine.alarms import AlarmWatch, alarms_of
 from aoetui.engine.api import (
     AddExport,
@@ -21,8 +20,7 @@ from aoetui.engine.api import (
     DeleteExport,
     Discover,
     EngineError,
-    InspectBacking,
-    ListBlockDevices,
+    Errand,
     SetConfigString,
     SetMask,
     SetReservation,
@@ -34,6 +32,7 @@ from aoetui.engine.clock import Clock
 from aoetui.engine.conflicts import EndingError
 from aoetui.engine.core import Core
 from aoetui.engine.desk import Desk
+from aoetui.engine.errands import Errands, carry_out
 from aoetui.engine.fast_path import fast_path
 from aoetui.engine.latency import add_counts, latency_of
 from aoetui.engine.links import LinkWatcher
@@ -58,8 +57,6 @@ Result = TypeVar("Result")
 _TICK = 1.0
 _RETRY_TICKS = 10
 """Every so many ticks an enabled export whose backing could not be opened is tried again."""
-_MAX_LOOKERS = 8
-"""Disks that may be looked at at once: one that does not answer keeps its thread."""
 _log = logging.getLogger(__name__)
 
 
@@ -72,7 +69,10 @@ class _Work:
 
 
 class LocalEngine:
-    """See `api.Engine`. `start` once, `stop` once; both may be called from any thread."""
+    """See `api.Engine`. `start` once, `stop` once; both may be called from any thread.
+
+    `compiled` says whether the compiled data path is loaded: one that serves nothing has no use for it.
+    """
 
     def __init__(
         self,
@@ -82,6 +82,7 @@ class LocalEngine:
         open_wire: Callable[[str], Wire] = PacketSocket,
         links: LinkSource | None = None,
         clock: Clock | None = None,
+        compiled: bool = True,
     ) -> None:
         self._core = Core(
             state=state or StateStore(None),
@@ -93,7 +94,8 @@ class LocalEngine:
         self._desk = Desk(self._core, config)
         self._alarms = AlarmWatch(self._core.events)
         self._work: queue.SimpleQueue[_Work] = queue.SimpleQueue()
-        self._lookers = threading.Semaphore(_MAX_LOOKERS)
+        self._errands = Errands(self._core)
+        self._compiled = compiled
         self._unsettled = threading.Event()
         self._stopping = threading.Event()
         self._stop_lock = threading.Lock()
@@ -104,7 +106,8 @@ class LocalEngine:
     def start(self) -> None:
         """Take up the config file and begin. Raises EngineError if the file is not good; then nothing has begun."""
         self._desk.load()
-        fast_path.load()
+        if self._compiled:
+            fast_path.load()
         self._core.start()
         self._thread.start()
         self._changed()
@@ -117,6 +120,8 @@ class LocalEngine:
         with self._stop_lock:
             if self._ended is None:
                 self._stopping.set()
+                self._errands.stop()
+                self._core.conversations.stop()
                 self._core.serving.questions.stop()
                 self._work.put(_Work(lambda: None))
                 if self._thread.is_alive():
@@ -166,36 +171,18 @@ class LocalEngine:
         return self._core.events.since(since)
 
     def submit(self, command: Command[Result]) -> Future[Result]:
-        """Carry a command out; commands that only look at disks have threads of their own, for a disk may not answer."""
+        """Carry a command out; errands have threads of their own."""
         future: Future[Result] = Future()
-        if isinstance(command, InspectBacking | ListBlockDevices):
-            self._look(command, future)
+        if isinstance(command, Errand):
+            self._errands.carry_out(command, future)
             return future
         if isinstance(command, SetConfigString | SetMask | SetReservation):
             self._work.put(_Work(lambda: self._set_state(command, future), future))
         else:
-            self._work.put(_Work(lambda: self._carry_out(lambda: self._do(command), future), future))
+            self._work.put(_Work(lambda: carry_out(lambda: self._do(command), future), future))
         if self._stopping.is_set():
             self._refuse_the_rest()
         return future
-
-    def _look(self, command: InspectBacking | ListBlockDevices, future: Future[Any]) -> None:
-        if self._stopping.is_set():
-            future.set_exception(EndingError())
-        elif not self._lookers.acquire(blocking=False):
-            future.set_exception(
-                EngineError(f"{_MAX_LOOKERS} disks do not answer: check them before looking at more", field="path")
-            )
-        else:
-
-            def body() -> None:
-                try:
-                    self._carry_out(lambda: _look(command), future)
-                finally:
-                    self._lookers.release()
-
-            # A daemon: at its end the process does not wait for a disk that does not answer.
-            threading.Thread(target=body, name="inspect", daemon=True).start()
 
     def _refuse_the_rest(self) -> None:
         """Answer the commands whose turn never came."""
@@ -248,18 +235,6 @@ class LocalEngine:
         shown = self.snapshot()
         self._core.look_at_links()  # what the alarms are of is told by now
         self._alarms.see(shown.alarms, self._core.history.take_told())
-
-    @staticmethod
-    def _carry_out(act: Callable[[], object], future: Future[Any]) -> None:
-        if not future.set_running_or_notify_cancel():
-            return
-        try:
-            future.set_result(act())
-        except EngineError as error:
-            future.set_exception(error)
-        except Exception as error:  # noqa: BLE001 - whoever waits for the future must hear of it
-            _log.exception("a command failed")
-            future.set_exception(EngineError(f"an internal error ({error}): see the log file"))
 
     def _set_state(self, command: SetConfigString | SetMask | SetReservation, future: Future[Any]) -> None:
         """The export's thread sets the future: its disk may be slow, and the engine does not wait for it."""
@@ -318,11 +293,3 @@ class LocalEngine:
             if own is not None:
                 found[own.address] = own
         return tuple(found[address] for address in sorted(found))
-
-
-def _look(command: InspectBacking | ListBlockDevices) -> Any:  # noqa: ANN401 - the command's type says which result it has
-    match command:
-        case InspectBacking(path, read_only):
-            return backing.inspect(path, read_only=read_only)
-        case ListBlockDevices():
-            return backing.list_block_devices()

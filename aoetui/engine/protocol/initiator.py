@@ -33,6 +33,7 @@ from aoetui.engine.protocol.wire import (
     BROADCAST_SHELF,
     BROADCAST_SLOT,
     SCANNER_TAG_BIT,
+    SCANNER_TAGS,
     SECTOR,
     VERSION,
     AtaStatus,
@@ -189,7 +190,7 @@ class ScannerMachine:
         return self._san.values()
 
     def _next_tag(self) -> int:
-        return SCANNER_TAG_BIT | next(self._tags) % SCANNER_TAG_BIT
+        return SCANNER_TAG_BIT | next(self._tags) % SCANNER_TAGS
 
     def _broadcast(self, name: str, now: float) -> None:
         request = config_request(source=self._links[name].mac, address=None, tag=self._next_tag())

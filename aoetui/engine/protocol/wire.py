@@ -45,6 +45,10 @@ MAX_BUFFER_COUNT = 0xFFFF
 MAX_SECTOR_COUNT = 255
 SCANNER_TAG_BIT = 0x8000_0000
 """Set in our own requests' tags: the Linux driver ignores answers that carry it (aoenet.c)."""
+SCANNER_TAGS = 0x4000_0000
+"""How many tags the scanner has: those with the bit above set and the next one not."""
+CONVERSATION_TAG = 0xC000_0000
+"""Both bits are set in the tags of conversations with one target; the other 30 say which, and what was asked."""
 
 
 class HeaderFlag(IntFlag):

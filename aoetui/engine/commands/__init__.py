@@ -1,0 +1,1 @@
+"""What can be asked of other targets and of this host: frozen commands and their results, a module for each field."""

@@ -1,0 +1,75 @@
+"""Commands that wait for a disk or for the wire: each is carried out in a thread of its own, and holds up nothing else."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from typing import TYPE_CHECKING, Any
+
+from aoetui.engine import backing
+from aoetui.engine.api import EngineError, Errand, InspectBacking, ListBlockDevices
+from aoetui.engine.conflicts import EndingError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from concurrent.futures import Future
+
+    from aoetui.engine.core import Core
+
+    Handler = Callable[[Any], object]
+
+MAX_ERRANDS = 16
+"""Under way at once: one that waits for a disk that does not answer keeps its thread."""
+_log = logging.getLogger(__name__)
+
+
+def handlers(core: Core) -> Mapping[type[Errand[Any]], Handler]:  # noqa: ARG001
+    """Who carries out which errand."""
+    return {
+        InspectBacking: lambda command: backing.inspect(command.path, read_only=command.read_only),
+        ListBlockDevices: lambda _: backing.list_block_devices(),
+    }
+
+
+class Errands:
+    """Carries out errands until `stop`."""
+
+    def __init__(self, core: Core) -> None:
+        self._handlers = handlers(core)
+        self._room = threading.Semaphore(MAX_ERRANDS)
+        self._stopping = False
+
+    def carry_out(self, command: Errand[Any], future: Future[Any]) -> None:
+        """Begin, and return at once; the future has the result, or the EngineError that says why there is none."""
+        if self._stopping:
+            future.set_exception(EndingError())
+        elif not self._room.acquire(blocking=False):
+            text = f"{MAX_ERRANDS} things are being looked at and do not answer: check disks and cables before looking at more"
+            future.set_exception(EngineError(text, field="path"))
+        else:
+            # A daemon: at its end the process does not wait for a disk that does not answer.
+            name = type(command).__name__
+            threading.Thread(target=self._body, args=(command, future), name=f"errand-{name}", daemon=True).start()
+
+    def stop(self) -> None:
+        """Begin none any more."""
+        self._stopping = True
+
+    def _body(self, command: Errand[Any], future: Future[Any]) -> None:
+        try:
+            carry_out(lambda: self._handlers[type(command)](command), future)
+        finally:
+            self._room.release()
+
+
+def carry_out(act: Callable[[], object], future: Future[Any]) -> None:
+    """Have the future hold what `act` returns, or the EngineError it raises."""
+    if not future.set_running_or_notify_cancel():
+        return
+    try:
+        future.set_result(act())
+    except EngineError as error:
+        future.set_exception(error)
+    except Exception as error:  # noqa: BLE001 - whoever waits for the future must hear of it
+        _log.exception("a command failed")
+        future.set_exception(EngineError(f"an internal error ({error}): see the log file"))

@@ -1,0 +1,1 @@
+"""Using the devices of others: questions with their answers, reads and writes, the paths between."""
