@@ -13,12 +13,13 @@ if TYPE_CHECKING:
     from aoetui.engine.events import EventLog
     from aoetui.engine.protocol.address import Mac
     from aoetui.engine.snapshot import DeviceSnapshot, ExportSnapshot, LinkSnapshot
+    from aoetui.engine.views import Standing
 
 _SHOWN_MACS = 3
 
 
 def alarms_of(
-    exports: Iterable[ExportSnapshot],
+    exports: Iterable[Standing | ExportSnapshot],
     devices: Iterable[DeviceSnapshot],
     links: Iterable[LinkSnapshot],
     missing: Iterable[tuple[str, str]],
@@ -41,7 +42,7 @@ def alarms_of(
     return tuple(sorted(alarms, key=lambda alarm: (alarm.severity is not Severity.ALARM, alarm.subject)))
 
 
-def _export_alarm(export: ExportSnapshot) -> Alarm | None:
+def _export_alarm(export: Standing | ExportSnapshot) -> Alarm | None:
     match export.state:
         case ExportState.SERVING | ExportState.STOPPED:
             return None

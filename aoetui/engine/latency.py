@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from operator import sub
 from typing import TYPE_CHECKING
 
 from aoetui.engine.snapshot import Latency
@@ -24,9 +25,8 @@ def _step(microseconds: int) -> int:
     return min(STEPS - 1, 4 * (bits - 2) + (microseconds >> (bits - 3) & 3))
 
 
-def _upper(step: int) -> float:
-    """Where a step ends, in microseconds."""
-    return step + 1 if step < 4 else (5 + step % 4) << (step // 4 - 1)
+_UPPER = tuple(float(step + 1 if step < 4 else (5 + step % 4) << (step // 4 - 1)) for step in range(STEPS))
+"""Where each step ends, in microseconds."""
 
 
 class Latencies:
@@ -47,21 +47,17 @@ def latency_of(counts: Sequence[int]) -> Latency:
     total = sum(counts)
     if not total:  # most of many exports are idle
         return Latency()
-    return Latency(
-        count=total,
-        p50_us=_percentile(counts, 0.50),
-        p99_us=_percentile(counts, 0.99),
-        buckets=tuple((float(_upper(step)), count) for step, count in enumerate(counts) if count),
-    )
+    buckets = tuple((upper, count) for upper, count in zip(_UPPER, counts, strict=True) if count)
+    return Latency(total, _percentile(buckets, 0.50 * total), _percentile(buckets, 0.99 * total), buckets)
 
 
-def _percentile(counts: Sequence[int], part: float) -> float | None:
-    """The end of the step in which this part of all is reached."""
-    wanted, seen = part * sum(counts), 0
-    for step, count in enumerate(counts):
+def _percentile(buckets: Iterable[tuple[float, int]], wanted: float) -> float | None:
+    """The end of the step in which so many are reached."""
+    seen = 0
+    for upper, count in buckets:
         seen += count
-        if count and seen >= wanted:
-            return float(_upper(step))
+        if seen >= wanted:
+            return upper
     return None
 
 
@@ -70,7 +66,7 @@ def add_counts(all_counts: Iterable[Sequence[int]]) -> list[int]:
     busy = [counts for counts in all_counts if any(counts)]
     if len(busy) < 2:  # as with most of many exports
         return list(busy[0]) if busy else [0] * STEPS
-    return [sum(step) for step in zip([0] * STEPS, *busy, strict=True)]
+    return list(map(sum, zip(*busy, strict=True)))
 
 
 class LatencyMeter:
@@ -88,4 +84,4 @@ class LatencyMeter:
         """By step; all zero before the second sample."""
         if len(self._samples) < 2 or self._samples[-1] == self._samples[0]:
             return [0] * STEPS
-        return [now - then for now, then in zip(self._samples[-1], self._samples[0], strict=True)]
+        return list(map(sub, self._samples[-1], self._samples[0]))

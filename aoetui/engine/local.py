@@ -37,10 +37,10 @@ from aoetui.engine.fast_path import fast_path
 from aoetui.engine.latency import add_counts, latency_of
 from aoetui.engine.links import LinkWatcher
 from aoetui.engine.packet import PacketSocket
-from aoetui.engine.snapshot import DeviceSnapshot, EngineSnapshot, ExportSnapshot, LinkSnapshot, Severity
+from aoetui.engine.snapshot import Alarm, DeviceSnapshot, EngineSnapshot, ExportSnapshot, LinkSnapshot, Severity
 from aoetui.engine.state import StateStore
 from aoetui.engine.stats import LinkMeter, add_rates
-from aoetui.engine.views import device_view, export_view, link_view, own_device_view
+from aoetui.engine.views import Standing, device_view, export_view, link_view, own_device_view, standing_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -126,7 +126,7 @@ class LocalEngine:
                 self._work.put(_Work(lambda: None))
                 if self._thread.is_alive():
                     self._thread.join(timeout / 2)
-                self._alarms.see(self.snapshot().alarms)
+                self._alarms.see(self._alarms_now())
                 saved = self._core.stop(timeout / 2)
                 # A command that still waits for its disk may hold an export that nobody else knows of any more.
                 self._ended = saved and not self._thread.is_alive()
@@ -150,8 +150,6 @@ class LocalEngine:
         held = core.serving.held()
         exports = tuple(export_view(each, core.ports, core.links.current(), core.clock) for each in held)
         devices = self._devices(zip(held, exports, strict=True))
-        names = {link.name for link in links}
-        missing = [(name, core.ports.problem(name)) for name in core.interfaces or () if name not in names]
         return EngineSnapshot(
             taken=core.clock.wall(),
             monotonic=core.clock.monotonic(),
@@ -162,7 +160,7 @@ class LocalEngine:
             links=links,
             rates=add_rates([export.rates for export in exports]),
             latency=latency_of(add_counts(each.latency.recent for each in held)),
-            alarms=alarms_of(exports, devices, links, [(name, why) for name, why in missing if why]),
+            alarms=alarms_of(exports, devices, links, self._missing(links)),
             last_event=core.events.last,
         )
 
@@ -232,9 +230,9 @@ class LocalEngine:
             self._core.serving.look_for_rivals()
         self._core.settle()
         self._core.sample()
-        shown = self.snapshot()
+        alarms = self._alarms_now()
         self._core.look_at_links()  # what the alarms are of is told by now
-        self._alarms.see(shown.alarms, self._core.history.take_told())
+        self._alarms.see(alarms, self._core.history.take_told())
 
     def _set_state(self, command: SetConfigString | SetMask | SetReservation, future: Future[Any]) -> None:
         """The export's thread sets the future: its disk may be slow, and the engine does not wait for it."""
@@ -285,7 +283,20 @@ class LocalEngine:
             for name, link in sorted(core.links.current().items())
         )
 
-    def _devices(self, exports: Iterable[tuple[Held, ExportSnapshot]]) -> tuple[DeviceSnapshot, ...]:
+    def _alarms_now(self) -> tuple[Alarm, ...]:
+        """Those of a snapshot, without making one."""
+        core, links = self._core, self._links()
+        held = core.serving.held()
+        exports = [standing_of(each, core.ports, core.links.current()) for each in held]
+        return alarms_of(exports, self._devices(zip(held, exports, strict=True)), links, self._missing(links))
+
+    def _missing(self, links: Iterable[LinkSnapshot]) -> list[tuple[str, str]]:
+        """Chosen interfaces that are no links, with why."""
+        names = {link.name for link in links}
+        missing = ((name, self._core.ports.problem(name)) for name in self._core.interfaces or () if name not in names)
+        return [(name, why) for name, why in missing if why]
+
+    def _devices(self, exports: Iterable[tuple[Held, Standing | ExportSnapshot]]) -> tuple[DeviceSnapshot, ...]:
         clock = self._core.clock
         found = {device.address: device_view(device, clock) for device in self._core.devices()}
         for held, shown in exports:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from aoetui import __version__
@@ -41,24 +42,51 @@ if TYPE_CHECKING:
     from aoetui.engine.protocol.devices import Device, Path
     from aoetui.engine.refusals import Refusal
     from aoetui.engine.serving import Held
+    from aoetui.engine.spec import ExportSpec
     from aoetui.engine.stats import LinkMeter
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What alarms are made of; the fields are those of an ExportSnapshot."""
+
+    spec: ExportSpec
+    state: ExportState
+    problem: str
+    size: int
+    serial: str
+    ports: tuple[PortSnapshot, ...]
+
+
+def standing_of(held: Held, ports: Ports, links: Mapping[str, LinkFacts]) -> Standing:
+    """Whether an export is served, and what is wrong: with a thousand exports the rest of its view costs ten times as much."""
+    export = held.export  # read once: another thread may close it meanwhile
+    served = tuple(_port_view(held, name, ports, links) for name in interfaces_of(held.spec, links))
+    trouble = "" if export is None else export.problem
+    state = _state(held, served, trouble)
+    return Standing(
+        spec=held.spec,
+        state=state,
+        problem=_problem(held, state, served, trouble),
+        size=0 if export is None else export.facts.sectors * SECTOR,
+        serial="" if export is None else export.serial,
+        ports=served,
+    )
 
 
 def export_view(held: Held, ports: Ports, links: Mapping[str, LinkFacts], clock: Clock) -> ExportSnapshot:
     """One export as it is now."""
     export = held.export  # read once: another thread may close it meanwhile
-    served = tuple(_port_view(held, name, ports, links) for name in interfaces_of(held.spec, links))
-    trouble = "" if export is None else export.problem
-    state = _state(held, served, trouble)
+    standing = standing_of(held, ports, links)
     read_latency, write_latency = (Latency(), Latency()) if export is None else map(latency_of, export.latency_counts())
     return ExportSnapshot(
-        spec=held.spec,
-        state=state,
-        problem=_problem(held, state, served, trouble),
-        size=0 if export is None else export.facts.sectors * SECTOR,
+        spec=standing.spec,
+        state=standing.state,
+        problem=standing.problem,
+        size=standing.size,
         block_device=export is not None and export.backing.block_device,
-        serial="" if export is None else export.serial,
-        ports=served,
+        serial=standing.serial,
+        ports=standing.ports,
         config_string=b"" if export is None else export.facts.state.config_string,
         mask=() if export is None else export.facts.state.mask,
         reservation=() if export is None else export.facts.state.reservation,
@@ -171,7 +199,9 @@ def _path_view(path: Path, clock: Clock) -> PathSnapshot:
     )
 
 
-def own_device_view(held: Held, shown: ExportSnapshot, foreign: DeviceSnapshot | None, clock: Clock) -> DeviceSnapshot | None:
+def own_device_view(
+    held: Held, shown: Standing | ExportSnapshot, foreign: DeviceSnapshot | None, clock: Clock
+) -> DeviceSnapshot | None:
     """One of our exports as the SAN shows it: a socket does not hear itself, so it comes from here. None while served nowhere.
 
     `shown` is the export as it is now, `foreign` what the scanner has heard at its address.
@@ -201,7 +231,7 @@ def own_device_view(held: Held, shown: ExportSnapshot, foreign: DeviceSnapshot |
     )
 
 
-def _sameness(shown: ExportSnapshot, foreign: DeviceSnapshot | None, others: tuple[PathSnapshot, ...]) -> Sameness:
+def _sameness(shown: Standing | ExportSnapshot, foreign: DeviceSnapshot | None, others: tuple[PathSnapshot, ...]) -> Sameness:
     """Another host may serve the same replicated disk at our address, if it was given our serial."""
     if foreign is None or all(path.state is not DeviceState.UP for path in others):
         return Sameness.SAME

@@ -70,6 +70,7 @@ def alarm_of(engine: LocalEngine) -> str:
     """Wait for the export's alarm, and that it is told."""
     wait_until(lambda: bool(engine.snapshot().alarms), "an alarm")
     (alarm,) = engine.snapshot().alarms
+    assert engine._alarms_now() == (alarm,)  # what the events are made of is what the console shows
     assert (alarm.severity, alarm.subject) == (Severity.ALARM, "e9.1")
     wait_until(lambda: alarm.text in told(engine), "it is told")
     assert the_export(engine).state is ExportState.DEGRADED
