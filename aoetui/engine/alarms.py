@@ -8,7 +8,7 @@ from aoetui.engine.port_names import interface_of
 from aoetui.engine.snapshot import Alarm, DeviceState, ExportState, Sameness, Severity
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable
+    from collections.abc import Collection, Iterable, Mapping
 
     from aoetui.engine.events import EventLog
     from aoetui.engine.protocol.address import Mac
@@ -27,15 +27,10 @@ def alarms_of(
     """Every alarm, the worst first. `missing` names chosen interfaces that are no links, with why."""
     listed, known = list(exports), list(links)
     macs = {link.name: link.mac for link in known if link.mac is not None}
-    ours = {
-        export.spec.address: [
-            macs[link] for port in export.ports if port.serving and (link := interface_of(port.interface)) in macs
-        ]
-        for export in listed
-    }
+    ours = {export.spec.address: export for export in listed}
     found = [_export_alarm(export) for export in listed]
     found += [Alarm(Severity.ALARM, str(each.spec.address), port.rival) for each in listed for port in each.ports if port.rival]
-    found += [_device_alarm(device, ours.get(device.address, ())) for device in devices]
+    found += [_device_alarm(device, ours.get(device.address), macs) for device in devices]
     found += [alarm for link in known for alarm in _link_alarms(link)]
     found += [Alarm(Severity.WARNING, name, text) for name, text in missing]
     alarms = [alarm for alarm in found if alarm is not None]
@@ -50,12 +45,13 @@ def _export_alarm(export: Standing | ExportSnapshot) -> Alarm | None:
             return Alarm(Severity.ALARM, str(export.spec.address), export.problem) if export.problem else None
 
 
-def _device_alarm(device: DeviceSnapshot, ours: Iterable[Mac]) -> Alarm | None:
+def _device_alarm(device: DeviceSnapshot, export: Standing | ExportSnapshot | None, link_macs: Mapping[str, Mac]) -> Alarm | None:
     if device.sameness is not Sameness.DIFFERENT:
         return None
     macs = _named(path.mac for path in device.paths if path.state is not DeviceState.GONE)
     if device.ours:
-        own = _named(ours)
+        ports = [interface_of(port.interface) for port in export.ports if port.serving] if export is not None else []
+        own = _named(link_macs[link] for link in ports if link in link_macs)
         whose = f"others answer for our address ({macs}, beside our {own})"
     else:
         whose = f"different disks answer at one address ({macs})"

@@ -288,7 +288,9 @@ class LocalEngine:
         core, links = self._core, self._links()
         held = core.serving.held()
         exports = [standing_of(each, core.ports, core.links.current()) for each in held]
-        return alarms_of(exports, self._devices(zip(held, exports, strict=True)), links, self._missing(links))
+        heard = {device.address for device in core.devices()}  # of all others of ours there is nothing to tell
+        also_heard = [(each, shown) for each, shown in zip(held, exports, strict=True) if each.spec.address in heard]
+        return alarms_of(exports, self._devices(also_heard), links, self._missing(links))
 
     def _missing(self, links: Iterable[LinkSnapshot]) -> list[tuple[str, str]]:
         """Chosen interfaces that are no links, with why."""

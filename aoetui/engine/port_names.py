@@ -6,7 +6,11 @@ Linux allows no space in an interface's name (net/core/dev.c, dev_valid_name): t
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 _BETWEEN = " vlan "
+_NAMES = 1024
+"""More than a host has ports: each is taken apart many times a second."""
 
 
 def port_name(interface: str, vlan: int | None) -> str:
@@ -14,6 +18,7 @@ def port_name(interface: str, vlan: int | None) -> str:
     return interface if vlan is None else f"{interface}{_BETWEEN}{vlan}"
 
 
+@lru_cache(_NAMES)
 def split_port_name(name: str) -> tuple[str, int | None]:
     """Interface and VLAN of a port."""
     interface, _, number = name.rpartition(_BETWEEN)
