@@ -44,6 +44,7 @@ class Core:
         on_change: Callable[[], None],
     ) -> None:
         self.clock = clock
+        self.open_wire = open_wire
         self.events = EventLog(clock)
         self.links = links
         self.interfaces: tuple[str, ...] | None = None

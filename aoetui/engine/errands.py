@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from aoetui.engine import backing
 from aoetui.engine.api import EngineError, Errand, InspectBacking, ListBlockDevices
+from aoetui.engine.commands.doctor import Examine
 from aoetui.engine.conflicts import EndingError
+from aoetui.engine.doctor.examine import examine
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -23,9 +25,10 @@ MAX_ERRANDS = 16
 _log = logging.getLogger(__name__)
 
 
-def handlers(core: Core) -> Mapping[type[Errand[Any]], Handler]:  # noqa: ARG001
+def handlers(core: Core) -> Mapping[type[Errand[Any]], Handler]:
     """Who carries out which errand."""
     return {
+        Examine: lambda command: examine(core, command),
         InspectBacking: lambda command: backing.inspect(command.path, read_only=command.read_only),
         ListBlockDevices: lambda _: backing.list_block_devices(),
     }
