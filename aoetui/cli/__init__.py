@@ -9,6 +9,7 @@ import click
 import aoetui
 from aoetui.cli import running
 from aoetui.cli.discover import discover, stat
+from aoetui.cli.doctor import doctor
 from aoetui.cli.errors import guarded
 from aoetui.cli.export import export
 from aoetui.cli.options import CONTEXT, config_option
@@ -53,7 +54,7 @@ def locate(config: Path | None, as_json: bool) -> None:
         print_lines([f"{name:<7} {path}" for name, path in found.items()])
 
 
-for _command in (export, discover, stat, locate):
+for _command in (export, discover, stat, doctor, locate):
     root.add_command(_command)
 
 

@@ -50,7 +50,7 @@ def chosen_interfaces(named: Sequence[str], config: Path | None) -> tuple[str, .
     NoPermissionError.
     """
     links = read_links()
-    chosen = tuple(named) or _checked(ConfigFile(config or folders.config_file())).interfaces
+    chosen = named_or_configured(named, config)
     if not chosen:
         usable = ", ".join(candidates(links)) or "none on this host can carry AoE now"
         raise UsageError(f"no interface is chosen: name one with -i, or in [engine] interfaces of the config ({usable})")
@@ -80,6 +80,22 @@ def survey(interfaces: Sequence[str], wait: float) -> tuple[DeviceSnapshot, ...]
         engine.submit(Discover()).result(_ANSWER_SECONDS)
         time.sleep(wait)
         return engine.snapshot().devices
+
+
+def named_or_configured(named: Sequence[str], config: Path | None) -> tuple[str, ...]:
+    """The interfaces named, else `[engine] interfaces`; none of them is looked at. Raises UsageError for an unusable config."""
+    return tuple(named) or _checked(ConfigFile(config or folders.config_file())).interfaces or ()
+
+
+@contextmanager
+def watching_engine() -> Iterator[Engine]:
+    """An engine that serves nothing and speaks nowhere of itself; it needs no privilege."""
+    engine = LocalEngine(compiled=False)
+    try:
+        engine.start()
+        yield engine
+    finally:
+        engine.stop()
 
 
 def export_engine(spec: ExportSpec, state: Path | None) -> LocalEngine:

@@ -20,6 +20,7 @@ from aoetui.engine.stats import LinkMeter
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
+    from pathlib import Path
 
     from aoetui.engine.clock import Clock
     from aoetui.engine.links import LinkFacts, LinkSource
@@ -47,6 +48,8 @@ class Core:
         self.open_wire = open_wire
         self.events = EventLog(clock)
         self.links = links
+        self.config_path: Path | None = None
+        """Where the config is kept; None: nowhere."""
         self.interfaces: tuple[str, ...] | None = None
         """Chosen for the scanner; None if nobody has chosen."""
         self.acl = AccessLists()

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from aoetui.engine import backing
 from aoetui.engine.api import EngineError, Errand, InspectBacking, ListBlockDevices
-from aoetui.engine.commands.doctor import Examine
+from aoetui.engine.commands.doctor import Examine, MakeBundle
 from aoetui.engine.conflicts import EndingError
+from aoetui.engine.doctor.bundle import make_bundle
 from aoetui.engine.doctor.examine import examine
 
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
 
     from aoetui.engine.core import Core
+    from aoetui.engine.snapshot import EngineSnapshot
 
     Handler = Callable[[Any], object]
 
@@ -25,10 +27,11 @@ MAX_ERRANDS = 16
 _log = logging.getLogger(__name__)
 
 
-def handlers(core: Core) -> Mapping[type[Errand[Any]], Handler]:
+def handlers(core: Core, snapshot: Callable[[], EngineSnapshot]) -> Mapping[type[Errand[Any]], Handler]:
     """Who carries out which errand."""
     return {
         Examine: lambda command: examine(core, command),
+        MakeBundle: lambda command: make_bundle(core, snapshot, command),
         InspectBacking: lambda command: backing.inspect(command.path, read_only=command.read_only),
         ListBlockDevices: lambda _: backing.list_block_devices(),
     }
@@ -37,8 +40,8 @@ def handlers(core: Core) -> Mapping[type[Errand[Any]], Handler]:
 class Errands:
     """Carries out errands until `stop`."""
 
-    def __init__(self, core: Core) -> None:
-        self._handlers = handlers(core)
+    def __init__(self, core: Core, snapshot: Callable[[], EngineSnapshot]) -> None:
+        self._handlers = handlers(core, snapshot)
         self._room = threading.Semaphore(MAX_ERRANDS)
         self._stopping = False
 

@@ -91,10 +91,11 @@ class LocalEngine:
             clock=clock or Clock(),
             on_change=self._changed,
         )
+        self._core.config_path = None if config is None else config.path
         self._desk = Desk(self._core, config)
         self._alarms = AlarmWatch(self._core.events)
         self._work: queue.SimpleQueue[_Work] = queue.SimpleQueue()
-        self._errands = Errands(self._core)
+        self._errands = Errands(self._core, self.snapshot)
         self._compiled = compiled
         self._unsettled = threading.Event()
         self._stopping = threading.Event()

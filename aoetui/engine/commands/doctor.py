@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from textwrap import wrap
 from typing import TYPE_CHECKING
 
 from aoetui.engine.api import Errand
@@ -60,6 +61,8 @@ class Check(StrEnum):
     OTHERS = "others"
 
 
+_INDENT = 23
+"""Columns before a finding's sentence."""
 _RANK = {verdict: rank for rank, verdict in enumerate(Verdict)}
 _ORDER = {check: place for place, check in enumerate(Check)}
 MARKS = {Verdict.FAULT: "x", Verdict.WARNING: "!", Verdict.UNKNOWN: "?", Verdict.NOTE: "i", Verdict.OK: "*"}
@@ -109,14 +112,27 @@ class Report:
         """Whether nothing is wrong: there is no fault and no warning."""
         return not any(each.verdict in (Verdict.FAULT, Verdict.WARNING) for each in self.findings)
 
-    def lines(self) -> list[str]:
-        """The report as text: the answer, then each finding with its remedy below it. Not made safe for a terminal."""
-        lines = [self.answer, ""]
+    def lines(self, width: int = 0) -> list[str]:
+        """The report as text, wrapped to `width` columns (0: not at all): the answer, then each finding, its remedy below it.
+
+        Not made safe for a terminal.
+        """
+        lines = [*_wrapped(self.answer, "", "", width), ""]
         for each in self.findings:
-            lines.append(f"{MARKS[each.verdict]} {each.verdict:<8} {each.check:<11} {each.subject:<9} {each.seen}")
+            about = "" if each.subject in each.seen else f"{each.subject}: "
+            lines += _wrapped(
+                f"{about}{each.seen}", f"{MARKS[each.verdict]} {each.verdict:<8} {each.check:<11} ", " " * _INDENT, width
+            )
             if each.remedy:
-                lines.append(f"{'':<33}-> {each.remedy}")
+                lines += _wrapped(each.remedy, " " * _INDENT + "-> ", " " * (_INDENT + 3), width)
         return lines
+
+
+def _wrapped(text: str, first: str, rest: str, width: int) -> list[str]:
+    if not width:
+        return [first + text]
+    lines = wrap(text, width, initial_indent=first, subsequent_indent=rest, break_long_words=False, break_on_hyphens=False)
+    return lines or [first]
 
 
 @dataclass(frozen=True, slots=True)

@@ -210,7 +210,7 @@ def _wanted(facts: Examination) -> Finding:
         seen = f"{name} was seen before, and does not answer on {where} any more"
         return Finding(Check.TARGET, name, Verdict.FAULT, seen, remedy)
     others = sorted({path.address for path in facts.paths}, key=lambda each: (each.shelf != facts_shelf(facts), each))
-    instead = f", {listed(others)} do" if others else ""
+    instead = f"; what does: {listed(others)}" if others else ""
     return Finding(Check.TARGET, name, Verdict.FAULT, f"{name} does not answer on {where}{instead}", remedy)
 
 
