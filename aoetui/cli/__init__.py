@@ -8,6 +8,7 @@ import click
 
 import aoetui
 from aoetui.cli import running
+from aoetui.cli.check import check
 from aoetui.cli.discover import discover, stat
 from aoetui.cli.doctor import doctor
 from aoetui.cli.errors import guarded
@@ -54,7 +55,7 @@ def locate(config: Path | None, as_json: bool) -> None:
         print_lines([f"{name:<7} {path}" for name, path in found.items()])
 
 
-for _command in (export, discover, stat, doctor, locate):
+for _command in (export, discover, stat, check, doctor, locate):
     root.add_command(_command)
 
 

@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Any
 from aoetui.engine import backing
 from aoetui.engine.api import EngineError, Errand, InspectBacking, ListBlockDevices
 from aoetui.engine.commands.doctor import Examine, MakeBundle
+from aoetui.engine.commands.paths import CheckPaths
 from aoetui.engine.conflicts import EndingError
 from aoetui.engine.doctor.bundle import make_bundle
 from aoetui.engine.doctor.examine import examine
+from aoetui.engine.initiator.path_check import check_paths
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -33,6 +35,7 @@ def handlers(core: Core, snapshot: Callable[[], EngineSnapshot]) -> Mapping[type
         Examine: lambda command: examine(core, command),
         MakeBundle: lambda command: make_bundle(core, snapshot, command),
         InspectBacking: lambda command: backing.inspect(command.path, read_only=command.read_only),
+        CheckPaths: lambda command: check_paths(core, command),
         ListBlockDevices: lambda _: backing.list_block_devices(),
     }
 
