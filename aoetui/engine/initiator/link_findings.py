@@ -22,7 +22,7 @@ SPREAD_US = 2000.0
 """Round trips vary much if the slowest twentieth takes so many times the median, and so many microseconds more."""
 _WORDS = {
     "rx_errors": "received with errors",
-    "rx_dropped": "received and dropped",
+    "rx_dropped": "received and dropped, or wanted by nobody",
     "tx_errors": "not sent for errors",
     "tx_dropped": "dropped unsent",
 }

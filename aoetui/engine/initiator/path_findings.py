@@ -88,7 +88,7 @@ def _first_of_each_mac(device: DeviceReport) -> list[PathReport]:
 def _count_findings(device: DeviceReport) -> Iterator[Finding]:
     ours, theirs = device.interfaces, device.macs
     if len(ours) != len(theirs):
-        more = f"one of {len(theirs)} MACs" if len(theirs) > 1 else "its one MAC"
+        more = f"one of {len(theirs)} MACs" if len(theirs) > 1 else "the device's one MAC"
         yield Finding(
             Severity.WARNING,
             str(device.address),

@@ -36,6 +36,8 @@ BURSTS = (2, 3)
 """Frames of one length that are sent together, until one is answered: five are not all lost by chance."""
 ENOUGH = 3000
 """Frames that are sent where some are lost: fewer cannot tell 1 in 1000."""
+HOPELESS = 10
+"""Frames after which no more are sent if none was answered."""
 
 IDENTIFY_FRAME = ATA_HEADER + SECTOR
 """548: the answer to IDENTIFY."""
@@ -86,10 +88,10 @@ class _Measuring:
         self._result.short_frames, self._result.round_trips = loss_of(short), round_trips_of(short)
         self._to_target(longest_frame(mtu))
         self._from_target(min(self._advertised, sectors_per_frame(mtu)), identity.sectors)
-        self._result.long_frames = loss_of(self._stream(self._long, self._count))
-        if self._result.long_frames.lost == self._result.long_frames.sent and self._ask(self._query) is None:
+        if self._result.from_target.payload == SECTOR and self._ask(self._query) is None:
             self._result.to_target = self._result.from_target = _NO_REACH
             raise NoAnswerError("it answered at first, and does not any more: what was measured means nothing")
+        self._result.long_frames = loss_of(self._stream(self._long, self._count))
 
     # ---- the frames
 
@@ -187,6 +189,8 @@ class _Measuring:
         lost = 0
         until = min(self._until, self._core.clock.monotonic() + STREAM_SECONDS)
         while len(sent) < (max(count, ENOUGH) if lost else count) and self._core.clock.monotonic() < until:
+            if lost == len(sent) >= HOPELESS:
+                break
             probe = self._probes.send(make)
             lost += self._probes.wait([probe], PATIENCE) is None
             probe.answer = None  # only its time counts, and a READ's data would pile up
