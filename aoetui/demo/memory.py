@@ -96,6 +96,9 @@ class MemoryWire:
         """Make `receive` return."""
         self._ready.set()
 
+    def let_hear(self, *, others: bool) -> None:
+        """Nobody listens at our own end."""
+
     def close(self) -> None:
         """Listen no more."""
         if self in self._cable.listeners[self._end]:

@@ -7,16 +7,19 @@ from typing import TYPE_CHECKING
 
 from aoetui.engine.acl import AccessLists
 from aoetui.engine.api import EngineError
+from aoetui.engine.commands.trace import ClearTrace, PauseTrace, StartTrace, StopTrace
 from aoetui.engine.conflicts import EndingError
 from aoetui.engine.events import EventLog
 from aoetui.engine.initiator.conversations import Conversations
 from aoetui.engine.link_events import LinkHistory
+from aoetui.engine.listeners import let_hear
 from aoetui.engine.port_names import interface_of
 from aoetui.engine.ports import Port, Ports
 from aoetui.engine.san_events import tell
 from aoetui.engine.scanner import Scanner
 from aoetui.engine.serving import Held, Serving, interfaces_of
 from aoetui.engine.stats import LinkMeter
+from aoetui.engine.tracing.tracer import Tracer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
@@ -58,6 +61,7 @@ class Core:
         self.ports = Ports(open_wire, self, on_change, self.history.lost)
         self.conversations = Conversations(self.ports)
         self.scanner = Scanner(self.ports, clock, self._found)
+        self.tracer = Tracer(clock.wall)
         self.meters: dict[str, LinkMeter] = {}
         self._on_change = on_change
         self._carriers: dict[str, bool] = {}
@@ -70,6 +74,7 @@ class Core:
 
     def stop(self, timeout: float) -> bool:
         """Answer what was accepted, flush, close. False if a disk did not let that happen in `timeout` seconds."""
+        self.tracer.stop()
         ended = self.serving.close_all(timeout)
         self.scanner.stop()
         self.ports.close()
@@ -125,6 +130,8 @@ class Core:
         """Make everything true to the links of now: ports, the scanner's interfaces, and where exports are served."""
         self.look_at_links()
         self.reconcile()
+        self.tracer.reconcile(self.links.current())
+        let_hear(self.ports.all().values())
         self.serving.drop_ports(self.ports)
         # Also where we serve, chosen or not: whoever else answers for an address of ours has to be noticed.
         self.scanner.scan_on(self.wanted())
@@ -142,6 +149,19 @@ class Core:
                 self.serving.admit(held, port)
         self.serving.advertise_changes()
         self._advertise_where_carrier_returned(links)
+
+    def trace(self, command: StartTrace | StopTrace | PauseTrace | ClearTrace) -> None:
+        """Begin a trace, end it, or change it. Raises EngineError."""
+        match command:
+            case StartTrace(interfaces, whole):
+                self.tracer.start(interfaces, whole=whole)
+            case StopTrace():
+                self.tracer.stop()
+            case PauseTrace(paused):
+                self.tracer.pause(paused=paused)
+            case ClearTrace():
+                self.tracer.clear()
+        let_hear(self.ports.all().values())
 
     def look_at_links(self) -> None:
         """Tell what happened to the links that AoE is spoken on."""

@@ -10,6 +10,7 @@ from aoetui.engine import backing
 from aoetui.engine.api import EngineError, Errand, InspectBacking, ListBlockDevices
 from aoetui.engine.commands.doctor import Examine, MakeBundle
 from aoetui.engine.commands.paths import CheckPaths
+from aoetui.engine.commands.trace import OpenTrace, ReadTrace, SaveTrace, ShowFrame
 from aoetui.engine.conflicts import EndingError
 from aoetui.engine.doctor.bundle import make_bundle
 from aoetui.engine.doctor.examine import examine
@@ -31,9 +32,14 @@ _log = logging.getLogger(__name__)
 
 def handlers(core: Core, snapshot: Callable[[], EngineSnapshot]) -> Mapping[type[Errand[Any]], Handler]:
     """Who carries out which errand."""
+    tracer = core.tracer
     return {
         Examine: lambda command: examine(core, command),
         MakeBundle: lambda command: make_bundle(core, snapshot, command),
+        ReadTrace: lambda command: tracer.page(command.filter, command.first, command.count),
+        ShowFrame: lambda command: tracer.detail(command.number),
+        SaveTrace: tracer.save,
+        OpenTrace: lambda command: tracer.open(command.path),
         InspectBacking: lambda command: backing.inspect(command.path, read_only=command.read_only),
         CheckPaths: lambda command: check_paths(core, command),
         ListBlockDevices: lambda _: backing.list_block_devices(),

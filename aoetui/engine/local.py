@@ -29,6 +29,7 @@ from aoetui.engine.api import (
     Watch,
 )
 from aoetui.engine.clock import Clock
+from aoetui.engine.commands.trace import ClearTrace, PauseTrace, StartTrace, StopTrace
 from aoetui.engine.conflicts import EndingError
 from aoetui.engine.core import Core
 from aoetui.engine.desk import Desk
@@ -163,6 +164,7 @@ class LocalEngine:
             latency=latency_of(add_counts(each.latency.recent for each in held)),
             alarms=alarms_of(exports, devices, links, self._missing(links)),
             last_event=core.events.last,
+            trace=core.tracer.snapshot(),
         )
 
     def events(self, since: int) -> list[Event]:
@@ -264,6 +266,8 @@ class LocalEngine:
                 self._core.scanner.watch(looking=looking)
             case CheckAddress():
                 return self._desk.check(command)
+            case StartTrace() | StopTrace() | PauseTrace() | ClearTrace():
+                self._core.trace(command)
             case _:
                 raise EngineError(f"{type(command).__name__} is no command of this engine")
         return None

@@ -45,7 +45,7 @@ def attach_filter(sock: socket.socket, vlan: int) -> None:
 
     Call it before the socket is bound: then no other frame slips in.
     """
-    _attach(sock, _filter(vlan))
+    attach_program(sock, _filter(vlan))
 
 
 def attach_wide_filter(sock: socket.socket, length: int) -> None:
@@ -53,10 +53,11 @@ def attach_wide_filter(sock: socket.socket, length: int) -> None:
 
     Call it before the socket is bound. Raises OSError.
     """
-    _attach(sock, _wide_filter(length))
+    attach_program(sock, _wide_filter(length))
 
 
-def _attach(sock: socket.socket, instructions: Iterable[tuple[int, int, int, int]]) -> None:
+def attach_program(sock: socket.socket, instructions: Iterable[tuple[int, int, int, int]]) -> None:
+    """Let in only what this program of classic BPF lets in, as many bytes of it as it says. Raises OSError."""
     code = b"".join(_INSTRUCTION.pack(*instruction) for instruction in instructions)
     program = _Program(len(code) // _INSTRUCTION.size, code)
     sock.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, bytes(program))
