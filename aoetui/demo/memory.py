@@ -174,6 +174,6 @@ def _engine(config: ConfigFile, cables: Sequence[Cable], end: int, names: Sequen
         )
         for number, (name, cable) in enumerate(zip(names, cables, strict=True))
     }
-    engine = LocalEngine(config=config, open_wire=_opener(cables, end, names), links=FixedLinks(links))
+    engine = LocalEngine(config=config, open_wire=_opener(cables, end, names), links=FixedLinks(links), host=disks.NO_DRIVER)
     engine.start()
     return engine

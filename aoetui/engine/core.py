@@ -11,6 +11,7 @@ from aoetui.engine.commands.trace import ClearTrace, PauseTrace, StartTrace, Sto
 from aoetui.engine.conflicts import EndingError
 from aoetui.engine.events import EventLog
 from aoetui.engine.initiator.conversations import Conversations
+from aoetui.engine.kernel.watch import KernelWatch
 from aoetui.engine.link_events import LinkHistory
 from aoetui.engine.listeners import let_hear
 from aoetui.engine.port_names import interface_of
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from aoetui.engine.clock import Clock
+    from aoetui.engine.kernel.host import Host
     from aoetui.engine.links import LinkFacts, LinkSource
     from aoetui.engine.packet import Wire
     from aoetui.engine.protocol.devices import Change, Device
@@ -46,9 +48,11 @@ class Core:
         links: LinkSource,
         clock: Clock,
         on_change: Callable[[], None],
+        host: Host | None = None,
     ) -> None:
         self.clock = clock
         self.open_wire = open_wire
+        self.kernel = KernelWatch(host)
         self.events = EventLog(clock)
         self.links = links
         self.config_path: Path | None = None
@@ -71,10 +75,12 @@ class Core:
         self.serving.claims.announce(os.getpid())
         self.links.start(lambda _links: self._on_change())
         self.scanner.start()
+        self.kernel.start()
 
     def stop(self, timeout: float) -> bool:
         """Answer what was accepted, flush, close. False if a disk did not let that happen in `timeout` seconds."""
         self.tracer.stop()
+        self.kernel.stop()
         ended = self.serving.close_all(timeout)
         self.scanner.stop()
         self.ports.close()
@@ -110,6 +116,10 @@ class Core:
             for device in self.scanner.devices()
             if device.address in ours or any(path.interface in chosen for path in device.paths)
         ]
+
+    def asked(self) -> tuple[str, ...]:
+        """The interfaces that broadcasts go out on."""
+        return tuple(name for name in self.interfaces or () if self.ports.get(name) is not None)
 
     # ---- in the engine's thread
 

@@ -15,6 +15,7 @@ from aoetui.engine.conflicts import EndingError
 from aoetui.engine.doctor.bundle import make_bundle
 from aoetui.engine.doctor.examine import examine
 from aoetui.engine.initiator.path_check import check_paths
+from aoetui.engine.kernel.desk import KernelDesk
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -43,6 +44,7 @@ def handlers(core: Core, snapshot: Callable[[], EngineSnapshot]) -> Mapping[type
         InspectBacking: lambda command: backing.inspect(command.path, read_only=command.read_only),
         CheckPaths: lambda command: check_paths(core, command),
         ListBlockDevices: lambda _: backing.list_block_devices(),
+        **KernelDesk(core.kernel, core.events, lambda: (snapshot().devices, core.asked())).handlers(),
     }
 
 

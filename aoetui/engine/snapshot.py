@@ -14,6 +14,7 @@ from aoetui.engine.protocol.devices import DeviceState, Sameness
 from aoetui.engine.protocol.silence import Silence
 
 if TYPE_CHECKING:
+    from aoetui.engine.commands.kernel import KernelSnapshot
     from aoetui.engine.spec import ExportSpec
 
 __all__ = [
@@ -427,6 +428,8 @@ class EngineSnapshot:
     """Number of the newest event; 0 before the first."""
     trace: TraceSnapshot | None = None
     """None if nothing was traced or opened yet."""
+    kernel: KernelSnapshot | None = None
+    """The Linux aoe driver of this host, looked at once a second; None while its module is not loaded."""
 
 
 def to_json(value: object) -> Json:
