@@ -58,7 +58,7 @@ def stat_line(device: DeviceSnapshot) -> str:
 def driver_line(device: KernelDevice, devices: Iterable[KernelDevice]) -> str:
     """aoe-stat's line for a device of the Linux driver; without the payload's column where no device tells it, as aoe-stat."""
     name, size = str(device.address), stat_size(device.size)
-    where = printable(",".join(device.interfaces) or "(NA)")
+    where = printable(",".join(device.interfaces) or ("none" if device.state else "(NA)"))
     state = printable(device.state or "(NA)")
     if all(each.payload is None for each in devices):
         return f"{name:>10} {size:>15} {where:>6} {state:<14}"
