@@ -96,9 +96,6 @@ class MemoryWire:
         """Make `receive` return."""
         self._ready.set()
 
-    def let_hear(self, *, others: bool) -> None:
-        """Nobody listens at our own end."""
-
     def close(self) -> None:
         """Listen no more."""
         if self in self._cable.listeners[self._end]:
@@ -174,6 +171,6 @@ def _engine(config: ConfigFile, cables: Sequence[Cable], end: int, names: Sequen
         )
         for number, (name, cable) in enumerate(zip(names, cables, strict=True))
     }
-    engine = LocalEngine(config=config, open_wire=_opener(cables, end, names), links=FixedLinks(links), host=disks.NO_DRIVER)
+    engine = LocalEngine(config=config, open_wire=_opener(cables, end, names), links=FixedLinks(links))
     engine.start()
     return engine

@@ -62,8 +62,6 @@ class LinkFacts:
     bridge: str | None = None
     addresses: tuple[str, ...] = ()
     default_route: bool = False
-    carrier_losses: int = 0
-    """Since the link was made."""
     counters: LinkCounters = LinkCounters()
 
 
@@ -85,7 +83,6 @@ def link_facts(
         bridge=_bridge(message, names),
         addresses=addresses,
         default_route=default_route,
-        carrier_losses=message.get("carrier_down_count") or 0,
         counters=_counters(message),
     )
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from rich.text import Text
-
-from aoetui.widgets.words import Words
+from textual.widgets import Static
 
 if TYPE_CHECKING:
     from textual.events import Resize
@@ -21,11 +20,11 @@ ASCII = " ..::||##"
 """The same steps, for a terminal without blocks."""
 
 
-class Throughput(Words):
+class Throughput(Static):
     """Draws itself in the room it has, and anew when that changes."""
 
     def __init__(self, *, ascii_only: bool, id: str | None = None) -> None:  # noqa: A002 - Textual's own name for it
-        super().__init__(id=id)
+        super().__init__("", markup=False, id=id)
         self._steps = ASCII if ascii_only else BLOCKS
         self._export: ExportSnapshot | None = None
 

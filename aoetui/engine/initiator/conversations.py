@@ -5,21 +5,23 @@ Many go on at once over the ports that are open: a copy, a path check, a person'
 
 from __future__ import annotations
 
+import secrets
 import threading
 from collections import deque
-from itertools import count
+from itertools import chain, count, repeat
 from typing import TYPE_CHECKING, Self
 
 from aoetui.engine.conflicts import EndingError
 from aoetui.engine.protocol.wire import CONVERSATION_TAG, HEADER
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from aoetui.engine.ports import Port, Ports
 
 MAX_OPEN = 1024
 _SEQUENCE_BITS = 20
+_SEQUENCES = 1 << _SEQUENCE_BITS
 _MARK = CONVERSATION_TAG >> 24
 _TAG_AT = 20
 _INBOX_LIMIT = 16384
@@ -37,7 +39,10 @@ class Conversation:
         self._ports = ports
         self.number = number
         self._base = CONVERSATION_TAG | number << _SEQUENCE_BITS
-        self._sequence = count()
+        # At random, so that late answers to whoever had this number before are not taken for its own.
+        first, every = secrets.randbelow(_SEQUENCES), range(_SEQUENCES)
+        self.tags: Iterator[int] = map(self._base.__or__, chain(every[first:], chain.from_iterable(repeat(every))))
+        """One after the other; each comes again after a million."""
         self._inbox: deque[Heard] = deque(maxlen=_INBOX_LIMIT)
         self._wake = threading.Event()
         self._ended = False
@@ -49,8 +54,8 @@ class Conversation:
         self.close()
 
     def tag(self) -> int:
-        """The next tag; one comes again after a million."""
-        return self._base | next(self._sequence) % (1 << _SEQUENCE_BITS)
+        """The next tag."""
+        return next(self.tags)
 
     def send(self, port: str, frames: Sequence[bytes]) -> int:
         """Send on the port of this name. Returns how many the kernel took: 0 where the port is not open."""
@@ -95,7 +100,7 @@ class Conversations:
         self._ports = ports
         self._lock = threading.Lock()
         self._open: dict[int, Conversation] = {}
-        self._numbers = count()
+        self._numbers = count(secrets.randbelow(MAX_OPEN))
         self._ended = False
 
     def open(self) -> Conversation:

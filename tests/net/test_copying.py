@@ -1,0 +1,375 @@
+"""A device of ours imaged, compared and restored over real wires, and what goes wrong on the way."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import subprocess
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from aoetui.engine.api import ChooseInterfaces, EngineError, ExitCode, NoAnswerError, SetReservation
+from aoetui.engine.commands.copying import CancelTask, ForgetTask, StartCopy, TaskKind, TaskState
+from aoetui.engine.initiator.image_file import note_path, read_note
+from aoetui.engine.protocol.address import Mac
+from aoetui.engine.protocol.wire import SECTOR
+from tests.support.engines import E91, PATIENCE, add, disk, engine_in, spec
+from tests.support.mounts import small_file_system
+from tests.support.netns import Namespace, join
+from tests.support.program import Program, run
+from tests.support.waiting import wait_until
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from aoetui.engine.commands.copying import TaskSnapshot
+    from aoetui.engine.local import LocalEngine
+    from tests.support.netns import VethPair
+
+LARGE = 64 << 20
+
+
+@pytest.fixture
+def copying(veth_pair: VethPair) -> Iterator[LocalEngine]:
+    """An engine at the far end that has chosen its interface."""
+    with engine_in(veth_pair.far) as engine:
+        engine.submit(ChooseInterfaces(("far0",))).result(PATIENCE)
+        yield engine
+
+
+def start(engine: LocalEngine, kind: TaskKind, path: Path, **options: Any) -> int:  # noqa: ANN401  # the fields of StartCopy
+    """Begin a copy with e9.1; the task's number."""
+    return engine.submit(StartCopy(kind, E91, path, **options)).result(PATIENCE).number
+
+
+def task_of(engine: LocalEngine, number: int) -> TaskSnapshot:
+    """As it is now."""
+    return next(task for task in engine.snapshot().tasks if task.number == number)
+
+
+def ended(engine: LocalEngine, number: int) -> TaskSnapshot:
+    """Once it has ended."""
+    wait_until(lambda: not task_of(engine, number).running, "the end of the task")
+    return task_of(engine, number)
+
+
+def copy(engine: LocalEngine, kind: TaskKind, path: Path, **options: Any) -> TaskSnapshot:  # noqa: ANN401  # as above
+    """From begin to end."""
+    return ended(engine, start(engine, kind, path, **options))
+
+
+def sparse_disk(folder: Path, size: int = LARGE, name: str = "disk.img") -> Path:
+    """Bytes here and there, nothing between them: quick to make, and no two pieces alike."""
+    path = folder / name
+    dice = random.Random(1)  # noqa: S311  # a disk's content, no secret
+    with path.open("wb") as file:
+        file.truncate(size)
+        for at in range(0, size, 1 << 16):
+            file.seek(at + dice.randrange(1 << 14) * 4)
+            file.write(dice.randbytes(3000)[: size - file.tell()])
+    return path
+
+
+def test_imaged_compared_and_restored(near: LocalEngine, copying: LocalEngine, tmp_path: Path) -> None:
+    backing, image = disk(tmp_path), tmp_path / "image"
+    original = backing.read_bytes()
+    add(near, spec(backing))
+    done = copy(copying, TaskKind.IMAGE, image)
+    assert (done.state, done.done, done.total) == (TaskState.DONE, len(original), len(original))
+    assert image.read_bytes() == original
+    assert not note_path(image).exists()
+    assert copy(copying, TaskKind.COMPARE, image).state is TaskState.DONE
+    changed = bytearray(original)
+    changed[5 * SECTOR + 7] ^= 1
+    changed[-1] ^= 1
+    image.write_bytes(changed)
+    differing = copy(copying, TaskKind.COMPARE, image)
+    assert differing.state is TaskState.FAILED
+    assert [(each.start, each.end) for each in differing.ranges] == [(5, 6), (2047, 2048)]
+    assert "differ in 2 sectors in 2 ranges, the first of them 5" in differing.text
+    assert copy(copying, TaskKind.RESTORE, image).state is TaskState.DONE
+    assert backing.read_bytes() == changed
+
+
+def test_a_part_of_the_device(near: LocalEngine, copying: LocalEngine, tmp_path: Path) -> None:
+    backing, image = disk(tmp_path), tmp_path / "image"
+    original = backing.read_bytes()
+    add(near, spec(backing))
+    assert copy(copying, TaskKind.IMAGE, image, offset=100, length=7).state is TaskState.DONE
+    assert image.read_bytes() == original[100 * SECTOR : 107 * SECTOR]
+    assert copy(copying, TaskKind.COMPARE, image, offset=100, length=7).state is TaskState.DONE
+    assert copy(copying, TaskKind.RESTORE, image, offset=2041).state is TaskState.DONE
+    assert backing.read_bytes() == original[: 2041 * SECTOR] + image.read_bytes()
+
+
+def test_zeros_become_holes(near: LocalEngine, copying: LocalEngine, tmp_path: Path) -> None:
+    backing, image, whole = sparse_disk(tmp_path, 8 << 20), tmp_path / "image", tmp_path / "whole"
+    add(near, spec(backing))
+    copy(copying, TaskKind.IMAGE, image)
+    copy(copying, TaskKind.IMAGE, whole, sparse=False)
+    assert image.read_bytes() == whole.read_bytes() == backing.read_bytes()
+    assert image.stat().st_blocks < whole.stat().st_blocks / 3
+
+
+def test_what_is_refused(near: LocalEngine, copying: LocalEngine, tmp_path: Path) -> None:
+    backing, image = disk(tmp_path), tmp_path / "image"
+    add(near, spec(backing))
+    (tmp_path / "odd").write_bytes(bytes(700))
+    (tmp_path / "large").write_bytes(bytes((1 << 20) + SECTOR))
+    refused: list[tuple[TaskKind, Path, dict[str, Any], str]] = [
+        (TaskKind.IMAGE, tmp_path / "odd", {}, "odd exists: name another file, or add --overwrite"),
+        (TaskKind.IMAGE, tmp_path / "no" / "image", {}, "cannot be written: No such file"),
+        (TaskKind.IMAGE, image, {"resume": True}, "there is nothing to resume"),
+        (TaskKind.IMAGE, image, {"offset": 2048}, "e9.1 has 2048 sectors: sector 2048 are not all there"),
+        (TaskKind.IMAGE, image, {"serial": "other"}, "e9.1 is another disk now"),
+        (TaskKind.IMAGE, backing, {"overwrite": True}, "is in use, by an export or by another copy"),
+        (TaskKind.RESTORE, tmp_path / "odd", {}, "is no whole number of sectors"),
+        (TaskKind.RESTORE, tmp_path / "large", {}, "does not fit: 2049 sectors"),
+        (TaskKind.RESTORE, tmp_path / "none", {}, "cannot be read: No such file"),
+        (TaskKind.COMPARE, tmp_path, {}, "is neither a file nor a block device"),
+    ]
+    for kind, path, options, why in refused:
+        with pytest.raises(EngineError, match=why):
+            start(copying, kind, path, **options)
+    assert not image.exists()
+    assert backing.stat().st_size == 1 << 20
+
+
+def test_a_reserved_device_names_its_holder(near: LocalEngine, copying: LocalEngine, tmp_path: Path) -> None:
+    add(near, spec(disk(tmp_path)))
+    near.submit(SetReservation(E91, (Mac.parse("02:00:00:00:00:77"),))).result(PATIENCE)
+    with pytest.raises(EngineError, match=r"e9\.1 is reserved for 02:00:00:00:00:77"):
+        start(copying, TaskKind.IMAGE, tmp_path / "image")
+
+
+def test_a_read_only_device_cannot_be_restored(near: LocalEngine, copying: LocalEngine, tmp_path: Path) -> None:
+    add(near, spec(disk(tmp_path), read_only=True))
+    (tmp_path / "image").write_bytes(bytes(SECTOR))
+    failed = copy(copying, TaskKind.RESTORE, tmp_path / "image")
+    assert failed.state is TaskState.FAILED
+    assert "e9.1 refuses sector 0 (ABRT): its target serves it read-only" in failed.text
+
+
+def test_different_disks_at_one_address_are_not_mixed(
+    near: LocalEngine, copying: LocalEngine, veth_pair: VethPair, tmp_path: Path
+) -> None:
+    """The second one is another engine on a cable of its own."""
+    backing = disk(tmp_path)
+    add(near, spec(backing))
+    with Namespace() as third:
+        join(third, "third0", veth_pair.far, "far1")
+        with engine_in(third) as other:
+            add(other, spec(disk(tmp_path, "other.img", 2 << 20), interfaces=("third0",)))
+            copying.submit(ChooseInterfaces(("far0", "far1"))).result(PATIENCE)
+            wait_until(lambda: {"far0", "far1"} <= copying._core.ports.all().keys(), "both ports")
+            with pytest.raises(EngineError, match=r"different disks answer at e9\.1 \(.* has size .*--mac"):
+                start(copying, TaskKind.IMAGE, tmp_path / "image")
+            mac = next(port.facts.mac for port in near._core.ports.all().values())
+            assert copy(copying, TaskKind.IMAGE, tmp_path / "image", macs=(mac,)).state is TaskState.DONE
+    assert (tmp_path / "image").read_bytes() == backing.read_bytes()
+
+
+def test_the_other_cable_takes_over(near: LocalEngine, copying: LocalEngine, veth_pair: VethPair, tmp_path: Path) -> None:
+    """Two cables; one is pulled in the middle, and nobody waits for it."""
+    backing = sparse_disk(tmp_path)
+    join(veth_pair.near, "near1", veth_pair.far, "far1")
+    wait_until(lambda: {"near1"} <= near._core.links.current().keys(), "the second link")
+    add(near, spec(backing, interfaces=("near0", "near1")))
+    copying.submit(ChooseInterfaces(("far0", "far1"))).result(PATIENCE)
+    wait_until(lambda: {"far0", "far1"} <= copying._core.ports.all().keys(), "both ports")
+    number = start(copying, TaskKind.IMAGE, tmp_path / "image")
+    wait_until(lambda: task_of(copying, number).done > LARGE // 50, "some of the image")
+    assert {path.interface for path in task_of(copying, number).paths} == {"far0", "far1"}
+    veth_pair.far.delete_link("far1")
+    done = ended(copying, number)
+    assert done.state is TaskState.DONE
+    assert {path.interface: path.answers for path in done.paths} == {"far0": True, "far1": False}
+    assert (tmp_path / "image").read_bytes() == backing.read_bytes()
+
+
+def test_an_interface_that_comes_back_is_gone_on_with(
+    near: LocalEngine, copying: LocalEngine, veth_pair: VethPair, tmp_path: Path
+) -> None:
+    backing = sparse_disk(tmp_path)
+    add(near, spec(backing))
+    number = start(copying, TaskKind.IMAGE, tmp_path / "image", window=1)
+    wait_until(lambda: task_of(copying, number).done > 0, "some of the image")
+    veth_pair.far.set_link("far0", state="down")
+    wait_until(lambda: "no path answers" in task_of(copying, number).text, "that it waits")
+    veth_pair.far.set_link("far0", state="up")
+    wait_until(lambda: not task_of(copying, number).text, "that it goes on")
+    copying.submit(CancelTask(number)).result(PATIENCE)
+    note = read_note(tmp_path / "image")
+    assert (tmp_path / "image").read_bytes()[: note.next * SECTOR] == backing.read_bytes()[: note.next * SECTOR]
+    assert note.next > 0
+
+
+def test_cancelled_then_resumed(near: LocalEngine, copying: LocalEngine, tmp_path: Path) -> None:
+    backing, image = sparse_disk(tmp_path), tmp_path / "image"
+    add(near, spec(backing))
+    number = start(copying, TaskKind.IMAGE, image)
+    wait_until(lambda: task_of(copying, number).done > LARGE // 50, "some of the image")
+    copying.submit(CancelTask(number)).result(PATIENCE)
+    stopped = task_of(copying, number)
+    assert stopped.state is TaskState.CANCELLED
+    note = read_note(image)
+    assert stopped.text == f"stopped: {note.next} of {LARGE // SECTOR} sectors are in {image}"
+    assert 0 < note.next < LARGE // SECTOR
+    assert stopped.again is not None
+    assert ended(copying, copying.submit(stopped.again).result(PATIENCE).number).state is TaskState.DONE
+    assert image.read_bytes() == backing.read_bytes()
+    for each in (number, number + 1):
+        copying.submit(ForgetTask(each)).result(PATIENCE)
+    assert copying.snapshot().tasks == ()
+
+
+def test_an_image_of_another_device_is_not_gone_on_with(near: LocalEngine, copying: LocalEngine, tmp_path: Path) -> None:
+    image = tmp_path / "image"
+    add(near, spec(sparse_disk(tmp_path)))
+    number = start(copying, TaskKind.IMAGE, image, window=1)
+    copying.submit(CancelTask(number)).result(PATIENCE)
+    note = note_path(image)
+    note.write_text(note.read_text().replace('"serial": "', '"serial": "x'))
+    with pytest.raises(EngineError, match="is the beginning of another image"):
+        start(copying, TaskKind.IMAGE, image, resume=True)
+    note.write_text("{")
+    with pytest.raises(EngineError, match="is no note that can be resumed from"):
+        start(copying, TaskKind.IMAGE, image, resume=True)
+
+
+def test_a_restore_stopped_and_gone_on_with(near: LocalEngine, copying: LocalEngine, tmp_path: Path) -> None:
+    backing = tmp_path / "empty.img"
+    with backing.open("wb") as file:
+        file.truncate(LARGE)
+    image = sparse_disk(tmp_path)
+    add(near, spec(backing))
+    number = start(copying, TaskKind.RESTORE, image)
+    wait_until(lambda: task_of(copying, number).done > LARGE // 50, "some of it")
+    copying.submit(CancelTask(number)).result(PATIENCE)
+    stopped = task_of(copying, number)
+    assert stopped.again is not None
+    assert stopped.again.first is not None
+    assert f"all before sector {stopped.again.first}" in stopped.text
+    assert backing.read_bytes()[: stopped.again.first * SECTOR] == image.read_bytes()[: stopped.again.first * SECTOR]
+    done = ended(copying, copying.submit(stopped.again).result(PATIENCE).number)
+    assert done.state is TaskState.DONE
+    assert backing.read_bytes() == image.read_bytes()
+
+
+def test_a_device_that_is_cut_short_loses_what_is_gone_and_no_more(
+    near: LocalEngine, copying: LocalEngine, tmp_path: Path
+) -> None:
+    """Our target keeps its size then, and answers UNC for what is gone."""
+    backing, image = disk(tmp_path), tmp_path / "image"
+    original = backing.read_bytes()
+    add(near, spec(backing))
+    os.truncate(backing, 600 << 10)
+    failed = copy(copying, TaskKind.IMAGE, image)
+    assert failed.state is TaskState.FAILED
+    bad = "848 sectors of e9.1 that cannot be read, the first of them 1200"
+    assert failed.text == f"{image} is whole but for {bad}: zeros stand for them"
+    assert [(each.start, each.end) for each in failed.ranges] == [(1200, 2048)]
+    assert image.read_bytes() == original[: 600 << 10].ljust(1 << 20, b"\0")
+    backing.write_bytes(original)
+    assert failed.again is not None
+
+
+def test_who_does_not_answer_any_more(near: LocalEngine, copying: LocalEngine, tmp_path: Path) -> None:
+    backing, image = sparse_disk(tmp_path), tmp_path / "image"
+    add(near, spec(backing))
+    number = start(copying, TaskKind.IMAGE, image, patience=1.0)
+    wait_until(lambda: task_of(copying, number).done > 0, "some of the image")
+    near.stop()
+    failed = ended(copying, number)
+    assert failed.state is TaskState.FAILED
+    assert failed.no_answer
+    assert "e9.1 has not answered for 1 s: look at the cable, at the target, and whether its mask list" in failed.text
+    assert f"{read_note(image).next} of {LARGE // SECTOR} sectors are in {image}" in failed.text
+
+
+def test_nobody_there(copying: LocalEngine, tmp_path: Path) -> None:
+    with pytest.raises(NoAnswerError, match=r"e9\.1 does not answer on far0"):
+        start(copying, TaskKind.IMAGE, tmp_path / "image")
+
+
+# ---- the program
+
+
+@pytest.fixture
+def served(near: LocalEngine, veth_pair: VethPair, tmp_path: Path) -> tuple[VethPair, Path]:
+    """LARGE served as e9.1 at the near end."""
+    backing = sparse_disk(tmp_path)
+    add(near, spec(backing))
+    return veth_pair, backing
+
+
+def test_read_and_verify_as_commands(served: tuple[VethPair, Path], tmp_path: Path) -> None:
+    pair, _ = served
+    image = tmp_path / "image"
+    read = run(pair.far, tmp_path, "read", "-i", "far0", "--length", "2048", "e9.1", str(image))
+    assert (read.returncode, read.stderr) == (0, "")
+    assert read.stdout.startswith(f"{image} holds 2048 sectors of e9.1 (1.0 MB in ")
+    same = run(pair.far, tmp_path, "verify", "-i", "far0", "--length", "2048", "e9.1", str(image))
+    assert (same.returncode, same.stderr) == (0, "")
+    assert same.stdout.startswith(f"e9.1 and {image} hold the same in 2048 sectors (1.0 MB in ")
+    other = run(pair.far, tmp_path, "verify", "-i", "far0", "e9.1", str(image))
+    assert (other.returncode, other.stdout) == (ExitCode.NO, "")
+    assert other.stderr.endswith(f"e9.1 has {LARGE - (1 << 20)} bytes more\n")
+    nobody = run(pair.far, tmp_path, "read", "-i", "far0", "e9.2", str(tmp_path / "none"))
+    assert nobody.returncode == ExitCode.NO_ANSWER
+
+
+def test_killed_then_resumed(served: tuple[VethPair, Path], tmp_path: Path) -> None:
+    pair, backing = served
+    image = tmp_path / "image"
+    with Program(pair.far, tmp_path, "read", "-i", "far0", "--window", "2", "e9.1", str(image)) as program:
+        wait_until(lambda: note_path(image).exists() and read_note(image).next > 0, "a first claim")
+        program.process.send_signal(signal.SIGKILL)
+        program.ends()
+    claimed = read_note(image).next
+    assert 0 < claimed < LARGE // SECTOR
+    again = run(pair.far, tmp_path, "read", "-i", "far0", "e9.1", str(image))
+    assert again.returncode == ExitCode.NO
+    assert "--resume to go on" in again.stderr
+    resumed = run(pair.far, tmp_path, "read", "-i", "far0", "--resume", "--json", "e9.1", str(image))
+    assert resumed.returncode == 0, resumed.stderr
+    last = json.loads(resumed.stdout.splitlines()[-1])
+    assert (last["version"], last["task"]["state"], last["task"]["done"]) == (1, "done", LARGE)
+    assert image.read_bytes() == backing.read_bytes()
+    assert not note_path(image).exists()
+
+
+def test_interrupted_in_order(served: tuple[VethPair, Path], tmp_path: Path) -> None:
+    pair, _ = served
+    image = tmp_path / "image"
+    with Program(pair.far, tmp_path, "read", "-i", "far0", "--window", "1", "e9.1", str(image)) as program:
+        wait_until(lambda: note_path(image).exists(), "a begin")
+        program.process.send_signal(signal.SIGINT)
+        assert program.ends() == 128 + signal.SIGINT
+        note = read_note(image)
+        assert program.stderr == (
+            f"aoetui: stopped: {note.next} of {LARGE // SECTOR} sectors are in {image};"
+            f" to go on: aoetui read -i far0 --window 1 --resume e9.1 {image}\n"
+        )
+
+
+def test_a_full_disk(near: LocalEngine, copying: LocalEngine, tmp_path: Path) -> None:
+    """It says exactly how far it came, and goes on once there is room."""
+    backing = disk(tmp_path, size=8 << 20)
+    add(near, spec(backing))
+    with small_file_system(tmp_path / "small", "3m") as folder:
+        image = folder / "image"
+        failed = copy(copying, TaskKind.IMAGE, image)
+        note = read_note(image)
+        assert failed.state is TaskState.FAILED
+        assert failed.text == f"there is no room left for {image}: make room; {note.next} of 16384 sectors are in {image}"
+        assert note.next * SECTOR > 2 << 20
+        assert image.read_bytes()[: note.next * SECTOR] == backing.read_bytes()[: note.next * SECTOR]
+        assert failed.again is not None
+        subprocess.run(["mount", "-o", "remount,size=20m", folder], check=True)
+        assert ended(copying, copying.submit(failed.again).result(PATIENCE).number).state is TaskState.DONE
+        assert image.read_bytes() == backing.read_bytes()
