@@ -10,6 +10,7 @@ import logging
 import os
 import time
 from collections import deque
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from textual import work
@@ -224,9 +225,15 @@ class ConsoleApp(App[None], inherit_bindings=False):
         return palette_commands(self, screen)
 
     async def _show_section(self, mode: str) -> None:
-        """Go there; it is filled before the next key arrives."""
-        await self.switch_mode(mode)
-        self.refresh_screen()
+        """Go there; it is filled before the next key arrives, and painted once, when the screen has all its styles."""
+        with ExitStack() as hold:
+            hold.enter_context(self.batch_update())
+            await self.switch_mode(mode)
+            self.refresh_screen()
+            self.screen.call_later(hold.pop_all().close)
+
+    def delay_update(self, delay: float = 0.05) -> None:
+        """Textual would paint nothing for so long after a change of section, to hide what is not finished: nothing is then."""
 
     async def action_show_san(self) -> None:
         """Go to SAN."""

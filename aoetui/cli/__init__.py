@@ -8,10 +8,13 @@ import click
 
 import aoetui
 from aoetui.cli import running
+from aoetui.cli.check import check
 from aoetui.cli.copying import read, verify
 from aoetui.cli.discover import discover, stat
+from aoetui.cli.doctor import doctor
 from aoetui.cli.errors import guarded
 from aoetui.cli.export import export
+from aoetui.cli.kernel import kernel
 from aoetui.cli.options import CONTEXT, config_option
 from aoetui.cli.output import print_json, print_lines
 from aoetui.engine.api import UsageError
@@ -54,7 +57,7 @@ def locate(config: Path | None, as_json: bool) -> None:
         print_lines([f"{name:<7} {path}" for name, path in found.items()])
 
 
-for _command in (export, discover, stat, locate, read, verify):
+for _command in (export, discover, stat, check, read, verify, kernel, doctor, locate):
     root.add_command(_command)
 
 

@@ -33,6 +33,14 @@ def address_of(shelf: str, slot: str) -> Address:
         raise UsageError(str(error), field="address") from error
 
 
+def address_named(text: str) -> Address:
+    """The address of one argument, `e9.1` or `9.1`. Raises UsageError with Address's own sentence."""
+    try:
+        return Address.parse(text)
+    except ValueError as error:
+        raise UsageError(str(error), field="address") from error
+
+
 def macs_of(texts: Iterable[str]) -> tuple[Mac, ...]:
     """The mask list of `-m`. Raises UsageError."""
     try:

@@ -12,7 +12,9 @@ from aoetui.engine.snapshot import DeviceSnapshot, Sameness, to_json
 from aoetui.widgets.plain import printable
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from aoetui.engine.commands.kernel import KernelDevice
 
 JSON_VERSION = 1
 _LONGEST = 2000
@@ -27,6 +29,11 @@ def complain(sentence: str) -> None:
 def print_json(kind: str, values: object) -> None:
     """Print one object: `{"version": 1, KIND: values}`."""
     click.echo(json.dumps({"version": JSON_VERSION, kind: to_json(values)}))
+
+
+def print_object(values: Mapping[str, object]) -> None:
+    """Print one object of a stream, and have it read at once: `{"version": 1, ...}`."""
+    click.echo(json.dumps({"version": JSON_VERSION} | {name: to_json(value) for name, value in values.items()}))
 
 
 def interfaces_of(device: DeviceSnapshot) -> str:
@@ -46,6 +53,17 @@ def stat_line(device: DeviceSnapshot) -> str:
     """aoe-stat's line: name, size, interfaces, payload in bytes, state (aoetools 36, `%10s %15s %10s %-5s %-14s`)."""
     where, size = interfaces_of(device), stat_size(device.size)
     return f"{device.address!s:>10} {size:>15} {where:>10} {device.payload:<5d} {device.state.value:<14}"
+
+
+def driver_line(device: KernelDevice, devices: Iterable[KernelDevice]) -> str:
+    """aoe-stat's line for a device of the Linux driver; without the payload's column where no device tells it, as aoe-stat."""
+    name, size = str(device.address), stat_size(device.size)
+    where = printable(",".join(device.interfaces) or ("none" if device.state else "(NA)"))
+    state = printable(device.state or "(NA)")
+    if all(each.payload is None for each in devices):
+        return f"{name:>10} {size:>15} {where:>6} {state:<14}"
+    told = [f"{state:<5}", f"{'':<14}"] if device.payload is None else [f"{device.payload:<5d}", f"{state:<14}"]
+    return " ".join([f"{name:>10} {size:>15} {where:>10}", *told])
 
 
 def device_lines(device: DeviceSnapshot) -> list[str]:

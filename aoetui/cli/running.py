@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import time
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from aoetui import logs
 from aoetui.engine import places as folders
 from aoetui.engine.api import ChooseInterfaces, Discover, EngineError, UsageError
 from aoetui.engine.config import ConfigError, ConfigFile
+from aoetui.engine.kernel.host import Host
 from aoetui.engine.links import candidates, read_links, refusal_for
 from aoetui.engine.local import LocalEngine
 from aoetui.engine.packet import PacketSocket
@@ -19,13 +20,18 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from aoetui.engine.api import Engine
+    from aoetui.engine.api import Command, Engine
     from aoetui.engine.config import Config
     from aoetui.engine.snapshot import DeviceSnapshot
     from aoetui.engine.spec import ExportSpec
 
+Result = TypeVar("Result")
+
 _ANSWER_SECONDS = 10.0
 """How long the engine may take over a command before we say so."""
+_PATIENCE = 90.0
+"""The same, of what the kernel may take long over."""
+_NO_MODULES = "a module is loaded into the kernel that runs, not into a folder: leave --root out"
 
 
 def log_file() -> Path:
@@ -50,7 +56,7 @@ def chosen_interfaces(named: Sequence[str], config: Path | None) -> tuple[str, .
     NoPermissionError.
     """
     links = read_links()
-    chosen = tuple(named) or _checked(ConfigFile(config or folders.config_file())).interfaces
+    chosen = named_or_configured(named, config)
     if not chosen:
         usable = ", ".join(candidates(links)) or "none on this host can carry AoE now"
         raise UsageError(f"no interface is chosen: name one with -i, or in [engine] interfaces of the config ({usable})")
@@ -62,24 +68,63 @@ def chosen_interfaces(named: Sequence[str], config: Path | None) -> tuple[str, .
     return chosen
 
 
+def configured_interfaces(config: Path | None) -> tuple[str, ...]:
+    """`[engine] interfaces`, as it stands there; empty if nobody chose."""
+    return _checked(ConfigFile(config or folders.config_file())).interfaces or ()
+
+
 @contextmanager
-def san_engine(interfaces: Sequence[str]) -> Iterator[Engine]:
-    """An engine that serves nothing and speaks on these interfaces: for commands to the devices of others."""
-    engine = LocalEngine(compiled=False)
+def san_engine(interfaces: Sequence[str], root: Path | None = None) -> Iterator[Engine]:
+    """An engine that serves nothing and speaks on these interfaces: for commands to the devices of others.
+
+    With no interface it speaks on none: for commands to the Linux driver, which is looked for below `root`.
+    """
+    engine = LocalEngine(compiled=False, host=None if root is None else Host(root, no_modules=_NO_MODULES))
     try:
         engine.start()
-        engine.submit(ChooseInterfaces(tuple(interfaces))).result(_ANSWER_SECONDS)
+        if interfaces:
+            engine.submit(ChooseInterfaces(tuple(interfaces))).result(_ANSWER_SECONDS)
         yield engine
     finally:
         engine.stop()
 
 
+def ask(engine: Engine, command: Command[Result], seconds: float = _PATIENCE) -> Result:
+    """Have a command carried out. Raises EngineError, also if it takes longer."""
+    try:
+        return engine.submit(command).result(seconds)
+    except TimeoutError as error:
+        text = f"no end of it within {seconds:.0f} s: the kernel's log (`dmesg`) may say what it waits for"
+        raise EngineError(text) from error
+
+
 def survey(interfaces: Sequence[str], wait: float) -> tuple[DeviceSnapshot, ...]:
     """Broadcast once on these interfaces, listen for `wait` seconds, and return what answered, sorted by address."""
     with san_engine(interfaces) as engine:
-        engine.submit(Discover()).result(_ANSWER_SECONDS)
-        time.sleep(wait)
+        listen(engine, wait)
         return engine.snapshot().devices
+
+
+def listen(engine: Engine, wait: float) -> None:
+    """Broadcast once, and let what answers within `wait` seconds be heard."""
+    engine.submit(Discover()).result(_ANSWER_SECONDS)
+    time.sleep(wait)
+
+
+def named_or_configured(named: Sequence[str], config: Path | None) -> tuple[str, ...]:
+    """The interfaces named, else `[engine] interfaces`; none of them is looked at. Raises UsageError for an unusable config."""
+    return tuple(named) or _checked(ConfigFile(config or folders.config_file())).interfaces or ()
+
+
+@contextmanager
+def watching_engine() -> Iterator[Engine]:
+    """An engine that serves nothing and speaks nowhere of itself; it needs no privilege."""
+    engine = LocalEngine(compiled=False)
+    try:
+        engine.start()
+        yield engine
+    finally:
+        engine.stop()
 
 
 def export_engine(spec: ExportSpec, state: Path | None) -> LocalEngine:

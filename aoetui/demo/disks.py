@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from aoetui.engine.api import SetConfigString
 from aoetui.engine.config import ConfigFile
+from aoetui.engine.kernel.host import Host
 from aoetui.engine.protocol.address import Address, Mac
 from aoetui.engine.spec import Durability, ExportSpec
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from aoetui.engine.local import LocalEngine
 
 GIB = 1 << 30
@@ -19,6 +19,9 @@ MIB = 1 << 20
 
 STRANGER = Mac.parse("02:a0:e0:00:00:66")
 """Asks now and then for a disk that denies it."""
+
+NO_DRIVER = Host(Path("/dev/null"), no_modules="the demo leaves the kernel of this host alone")
+"""Nothing is below it, and nothing can be: the driver of the real host is no part of the demo."""
 
 KEPT = Address(1, 1)
 """The disk that denies the stranger, and whose user has reserved it."""

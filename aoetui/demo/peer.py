@@ -41,7 +41,7 @@ def start(folder: Path) -> tuple[LocalEngine, Callable[[], None]]:
 
     try:
         _join(process)
-        engine = LocalEngine(config=disks.ours(own, OURS))
+        engine = LocalEngine(config=disks.ours(own, OURS), host=disks.NO_DRIVER)
         engine.start()
         disks.name_them(engine)
     except BaseException:
@@ -69,7 +69,7 @@ def main(folder: Path) -> None:
         return
     for name in THEIRS:
         bring_up(name)
-    engine = LocalEngine(config=disks.theirs(folder, THEIRS))
+    engine = LocalEngine(config=disks.theirs(folder, THEIRS), host=disks.NO_DRIVER)
     engine.start()
     load = Load(engine, PacketSocket, THEIRS)
     load.start()

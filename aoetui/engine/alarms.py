@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from aoetui.engine.commands.kernel_words import in_console
 from aoetui.engine.port_names import interface_of
 from aoetui.engine.snapshot import Alarm, DeviceState, ExportState, Sameness, Severity
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
 
+    from aoetui.engine.commands.kernel import KernelSnapshot
     from aoetui.engine.events import EventLog
     from aoetui.engine.protocol.address import Mac
     from aoetui.engine.snapshot import DeviceSnapshot, ExportSnapshot, LinkSnapshot
@@ -23,6 +25,7 @@ def alarms_of(
     devices: Iterable[DeviceSnapshot],
     links: Iterable[LinkSnapshot],
     missing: Iterable[tuple[str, str]],
+    kernel: KernelSnapshot | None = None,
 ) -> tuple[Alarm, ...]:
     """Every alarm, the worst first. `missing` names chosen interfaces that are no links, with why."""
     listed, known = list(exports), list(links)
@@ -33,6 +36,7 @@ def alarms_of(
     found += [_device_alarm(device, ours.get(device.address), macs) for device in devices]
     found += [alarm for link in known for alarm in _link_alarms(link)]
     found += [Alarm(Severity.WARNING, name, text) for name, text in missing]
+    found += _driver_alarms(kernel) if kernel else []
     alarms = [alarm for alarm in found if alarm is not None]
     return tuple(sorted(alarms, key=lambda alarm: (alarm.severity is not Severity.ALARM, alarm.subject)))
 
@@ -60,6 +64,15 @@ def _device_alarm(device: DeviceSnapshot, export: Standing | ExportSnapshot | No
         str(device.address),
         f"{whose}: Linux takes them for paths of one disk and corrupts both; end one of them or change its address",
     )
+
+
+def _driver_alarms(kernel: KernelSnapshot) -> list[Alarm]:
+    """What is wrong with the Linux driver's devices; what is merely to be known stands in their detail."""
+    return [
+        Alarm(remark.severity, str(remark.address or "linux"), in_console(remark))
+        for remark in kernel.remarks
+        if remark.severity is not Severity.INFO
+    ]
 
 
 def _named(macs: Iterable[Mac]) -> str:

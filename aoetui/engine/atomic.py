@@ -10,6 +10,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
 
@@ -17,15 +18,15 @@ _NOT_OURS_TO_GIVE = {errno.EPERM, errno.EINVAL}
 """EINVAL: the owner has no number in this user namespace."""
 
 
-def replace_file(path: Path, content: bytes, *, mode: int = 0o600) -> None:
-    """Write `content` beside `path`, sync it, rename it over `path`, sync the folder.
+def replace_file(path: Path, content: bytes | Iterable[bytes], *, mode: int = 0o600) -> None:
+    """Write `content`, or its parts one after the other, beside `path`, sync it, rename it over `path`, sync the folder.
 
     Raises OSError; then `path` is as it was, or, where only the folder could not be synced, new and perhaps not for good.
     An existing file keeps its mode and, where we may give it away, its owner. `path` itself must be no symbolic link.
     """
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
     try:
-        _write_new(temporary, content, mode)
+        _write_new(temporary, (content,) if isinstance(content, bytes) else content, mode)
         _keep_mode_and_owner(path, temporary)
         temporary.replace(path)
     except BaseException:
@@ -65,10 +66,10 @@ def make_folder(folder: Path) -> None:
         sync_folder(folder.parent)
 
 
-def _write_new(path: Path, content: bytes, mode: int) -> None:
+def _write_new(path: Path, parts: Iterable[bytes], mode: int) -> None:
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
     with os.fdopen(descriptor, "wb") as file:
-        file.write(content)
+        file.writelines(parts)
         file.flush()
         os.fsync(descriptor)
 

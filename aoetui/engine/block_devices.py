@@ -121,10 +121,10 @@ def _number_of_source(source: str) -> str:
     return number_of(status.st_rdev) if stat.S_ISBLK(status.st_mode) else ""
 
 
-def mount_table() -> list[Mount]:
+def mount_table(proc: Path = Path("/proc")) -> list[Mount]:
     """Everything mounted (proc(5), mountinfo)."""
     mounts = []
-    for line in read(Path("/proc/self/mountinfo")).splitlines():
+    for line in read(proc / "self/mountinfo").splitlines():
         before, _, after = line.partition(" - ")
         fields, tail = before.split(" "), after.split(" ")
         # The last field is the super block's options: a bind mount may be read-only while the file system is written elsewhere.

@@ -158,6 +158,20 @@ class Claims:
 
 
 @dataclass(frozen=True, slots=True)
+class OtherProgram:
+    """A program of this host, other than this one, that speaks AoE on an interface, or hears its frames."""
+
+    name: str
+    """Empty where it is not ours to see."""
+    process: int | None
+    user: int
+    serves: tuple[Address, ...]
+    """As its command line or its claims tell; empty: nothing, or unknown."""
+    target: bool
+    """Whether it may serve something: it is none of those that only ask or look."""
+
+
+@dataclass(frozen=True, slots=True)
 class _PacketSocket:
     """One that hears the AoE frames of an interface, and is not ours."""
 
@@ -196,6 +210,41 @@ def rivals(port: Port, addresses: Collection[Address]) -> dict[Address, str]:
                     " initiators take the two for one disk and corrupt both; end one of them"
                 )
     return found
+
+
+def other_programs(interface: str, index: int, ours: Collection[Address]) -> tuple[OtherProgram, ...]:
+    """All of them on one interface, without those that hear every frame and are not known to speak AoE. `ours` we serve there."""
+    found: dict[int | str, OtherProgram] = {}
+    names = _abstract_names()
+    for each in _packet_sockets(index):
+        owner = _owner(each.inode)
+        if owner is None:
+            if each.aoe_alone:
+                found[f"of user {each.user}"] = OtherProgram("", None, each.user, (), target=True)
+            continue
+        pid, name, arguments = owner
+        if _process_name(pid) in names:
+            found[pid] = OtherProgram("aoetui", pid, each.user, _claimed(interface, pid, names, ours), target=True)
+        elif each.aoe_alone:
+            serves = _vblade_address(arguments) if name == "vblade" else ()
+            found[pid] = OtherProgram(name, pid, each.user, serves, target=name not in _INITIATORS)
+    return tuple(found.values())
+
+
+def _claimed(interface: str, pid: int, names: Collection[str], ours: Collection[Address]) -> tuple[Address, ...]:
+    """What another aoetui serves on an interface or in a VLAN of it; claims name no process, but those of ours are known."""
+    pattern = re.compile(rf"aoetui/(?:serves/{re.escape(interface)}(?: vlan \d+)?/(\S+)|forces/[^/]+/(\S+)/{pid})")
+    matches = (pattern.fullmatch(name) for name in names)
+    claimed = {Address.parse(match[1] or match[2]): bool(match[2]) for match in matches if match}
+    return tuple(sorted(address for address, forced in claimed.items() if forced or address not in ours))
+
+
+def _vblade_address(arguments: list[str]) -> tuple[Address, ...]:
+    try:
+        shelf, slot = (_number(word) for word in arguments[-4:-2])
+        return (Address(shelf, slot),)
+    except ValueError:
+        return ()
 
 
 def _is_vblade(name: str, arguments: list[str], address: Address) -> bool:

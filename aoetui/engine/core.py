@@ -7,10 +7,13 @@ from typing import TYPE_CHECKING
 
 from aoetui.engine.acl import AccessLists
 from aoetui.engine.api import EngineError
+from aoetui.engine.commands.trace import ClearTrace, PauseTrace, StartTrace, StopTrace
 from aoetui.engine.conflicts import EndingError
 from aoetui.engine.events import EventLog
 from aoetui.engine.initiator.conversations import Conversations
+from aoetui.engine.kernel.watch import KernelWatch
 from aoetui.engine.link_events import LinkHistory
+from aoetui.engine.listeners import let_hear
 from aoetui.engine.port_names import interface_of
 from aoetui.engine.ports import Port, Ports
 from aoetui.engine.san_events import tell
@@ -18,11 +21,14 @@ from aoetui.engine.scanner import Scanner
 from aoetui.engine.serving import Held, Serving, interfaces_of
 from aoetui.engine.stats import LinkMeter
 from aoetui.engine.tasks import Tasks
+from aoetui.engine.tracing.tracer import Tracer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
+    from pathlib import Path
 
     from aoetui.engine.clock import Clock
+    from aoetui.engine.kernel.host import Host
     from aoetui.engine.links import LinkFacts, LinkSource
     from aoetui.engine.packet import Wire
     from aoetui.engine.protocol.devices import Change, Device
@@ -43,10 +49,15 @@ class Core:
         links: LinkSource,
         clock: Clock,
         on_change: Callable[[], None],
+        host: Host | None = None,
     ) -> None:
         self.clock = clock
+        self.open_wire = open_wire
+        self.kernel = KernelWatch(host)
         self.events = EventLog(clock)
         self.links = links
+        self.config_path: Path | None = None
+        """Where the config is kept; None: nowhere."""
         self.interfaces: tuple[str, ...] | None = None
         """Chosen for the scanner; None if nobody has chosen."""
         self.acl = AccessLists()
@@ -56,6 +67,7 @@ class Core:
         self.conversations = Conversations(self.ports)
         self.tasks = Tasks(self)
         self.scanner = Scanner(self.ports, clock, self._found)
+        self.tracer = Tracer(clock.wall)
         self.meters: dict[str, LinkMeter] = {}
         self._on_change = on_change
         self._carriers: dict[str, bool] = {}
@@ -65,9 +77,12 @@ class Core:
         self.serving.claims.announce(os.getpid())
         self.links.start(lambda _links: self._on_change())
         self.scanner.start()
+        self.kernel.start()
 
     def stop(self, timeout: float) -> bool:
         """Answer what was accepted, flush, close. False if a disk did not let that happen in `timeout` seconds."""
+        self.tracer.stop()
+        self.kernel.stop()
         ended = self.serving.close_all(timeout)
         self.scanner.stop()
         self.ports.close()
@@ -104,6 +119,10 @@ class Core:
             if device.address in ours or any(path.interface in chosen for path in device.paths)
         ]
 
+    def asked(self) -> tuple[str, ...]:
+        """The interfaces that broadcasts go out on."""
+        return tuple(name for name in self.interfaces or () if self.ports.get(name) is not None)
+
     # ---- in the engine's thread
 
     def wanted(self) -> set[str]:
@@ -123,6 +142,8 @@ class Core:
         """Make everything true to the links of now: ports, the scanner's interfaces, and where exports are served."""
         self.look_at_links()
         self.reconcile()
+        self.tracer.reconcile(self.links.current())
+        let_hear(self.ports.all().values())
         self.serving.drop_ports(self.ports)
         # Also where we serve, chosen or not: whoever else answers for an address of ours has to be noticed.
         self.scanner.scan_on(self.wanted())
@@ -140,6 +161,19 @@ class Core:
                 self.serving.admit(held, port)
         self.serving.advertise_changes()
         self._advertise_where_carrier_returned(links)
+
+    def trace(self, command: StartTrace | StopTrace | PauseTrace | ClearTrace) -> None:
+        """Begin a trace, end it, or change it. Raises EngineError."""
+        match command:
+            case StartTrace(interfaces, whole):
+                self.tracer.start(interfaces, whole=whole)
+            case StopTrace():
+                self.tracer.stop()
+            case PauseTrace(paused):
+                self.tracer.pause(paused=paused)
+            case ClearTrace():
+                self.tracer.clear()
+        let_hear(self.ports.all().values())
 
     def look_at_links(self) -> None:
         """Tell what happened to the links that AoE is spoken on."""

@@ -9,13 +9,21 @@ from typing import TYPE_CHECKING, Any
 from aoetui.engine import backing
 from aoetui.engine.api import EngineError, Errand, InspectBacking, ListBlockDevices
 from aoetui.engine.commands.copying import CancelTask, ForgetTask, StartCopy
+from aoetui.engine.commands.doctor import Examine, MakeBundle
+from aoetui.engine.commands.paths import CheckPaths
+from aoetui.engine.commands.trace import OpenTrace, ReadTrace, SaveTrace, ShowFrame
 from aoetui.engine.conflicts import EndingError
+from aoetui.engine.doctor.bundle import make_bundle
+from aoetui.engine.doctor.examine import examine
+from aoetui.engine.initiator.path_check import check_paths
+from aoetui.engine.kernel.desk import KernelDesk
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from concurrent.futures import Future
 
     from aoetui.engine.core import Core
+    from aoetui.engine.snapshot import EngineSnapshot
 
     Handler = Callable[[Any], object]
 
@@ -24,11 +32,20 @@ MAX_ERRANDS = 16
 _log = logging.getLogger(__name__)
 
 
-def handlers(core: Core) -> Mapping[type[Errand[Any]], Handler]:
+def handlers(core: Core, snapshot: Callable[[], EngineSnapshot]) -> Mapping[type[Errand[Any]], Handler]:
     """Who carries out which errand."""
+    tracer = core.tracer
     return {
+        Examine: lambda command: examine(core, command),
+        MakeBundle: lambda command: make_bundle(core, snapshot, command),
+        ReadTrace: lambda command: tracer.page(command.filter, command.first, command.count),
+        ShowFrame: lambda command: tracer.detail(command.number),
+        SaveTrace: tracer.save,
+        OpenTrace: lambda command: tracer.open(command.path),
         InspectBacking: lambda command: backing.inspect(command.path, read_only=command.read_only),
+        CheckPaths: lambda command: check_paths(core, command),
         ListBlockDevices: lambda _: backing.list_block_devices(),
+        **KernelDesk(core.kernel, core.events, lambda: (snapshot().devices, core.asked())).handlers(),
         StartCopy: core.tasks.start,
         CancelTask: lambda command: core.tasks.cancel(command.number),
         ForgetTask: lambda command: core.tasks.forget(command.number),
@@ -38,8 +55,8 @@ def handlers(core: Core) -> Mapping[type[Errand[Any]], Handler]:
 class Errands:
     """Carries out errands until `stop`."""
 
-    def __init__(self, core: Core) -> None:
-        self._handlers = handlers(core)
+    def __init__(self, core: Core, snapshot: Callable[[], EngineSnapshot]) -> None:
+        self._handlers = handlers(core, snapshot)
         self._room = threading.Semaphore(MAX_ERRANDS)
         self._stopping = False
 

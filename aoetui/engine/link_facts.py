@@ -62,6 +62,8 @@ class LinkFacts:
     bridge: str | None = None
     addresses: tuple[str, ...] = ()
     default_route: bool = False
+    carrier_losses: int = 0
+    """Since the link was made."""
     counters: LinkCounters = LinkCounters()
 
 
@@ -83,6 +85,7 @@ def link_facts(
         bridge=_bridge(message, names),
         addresses=addresses,
         default_route=default_route,
+        carrier_losses=message.get("carrier_down_count") or 0,
         counters=_counters(message),
     )
 

@@ -8,7 +8,7 @@ import socket
 import threading
 from concurrent.futures import Future
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from aoetui.engine.alarms import AlarmWatch, alarms_of
@@ -29,11 +29,13 @@ from aoetui.engine.api import (
     Watch,
 )
 from aoetui.engine.clock import Clock
+from aoetui.engine.commands.trace import ClearTrace, PauseTrace, StartTrace, StopTrace
 from aoetui.engine.conflicts import EndingError
 from aoetui.engine.core import Core
 from aoetui.engine.desk import Desk
 from aoetui.engine.errands import Errands, carry_out
 from aoetui.engine.fast_path import fast_path
+from aoetui.engine.kernel.differences import Patience, remarks_of
 from aoetui.engine.latency import add_counts, latency_of
 from aoetui.engine.links import LinkWatcher
 from aoetui.engine.packet import PacketSocket
@@ -45,7 +47,9 @@ from aoetui.engine.views import Standing, device_view, export_view, link_view, o
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+    from aoetui.engine.commands.kernel import KernelSnapshot
     from aoetui.engine.config import ConfigFile
+    from aoetui.engine.kernel.host import Host
     from aoetui.engine.links import LinkSource
     from aoetui.engine.packet import Wire
     from aoetui.engine.protocol.address import Address
@@ -55,6 +59,8 @@ if TYPE_CHECKING:
 
 Result = TypeVar("Result")
 _TICK = 1.0
+_ABSENT_SECONDS = 5.0
+"""So long a device has to be missing on the wire, or in the Linux driver, before it is said: whoever was asked answers sooner."""
 _RETRY_TICKS = 10
 """Every so many ticks an enabled export whose backing could not be opened is tried again."""
 _log = logging.getLogger(__name__)
@@ -71,7 +77,8 @@ class _Work:
 class LocalEngine:
     """See `api.Engine`. `start` once, `stop` once; both may be called from any thread.
 
-    `compiled` says whether the compiled data path is loaded: one that serves nothing has no use for it.
+    `compiled` says whether the compiled data path is loaded: one that serves nothing has no use for it. `host` is where the Linux
+    driver is looked for: this host, unless told otherwise.
     """
 
     def __init__(
@@ -83,6 +90,7 @@ class LocalEngine:
         links: LinkSource | None = None,
         clock: Clock | None = None,
         compiled: bool = True,
+        host: Host | None = None,
     ) -> None:
         self._core = Core(
             state=state or StateStore(None),
@@ -90,11 +98,14 @@ class LocalEngine:
             links=links or LinkWatcher(),
             clock=clock or Clock(),
             on_change=self._changed,
+            host=host,
         )
+        self._core.config_path = None if config is None else config.path
         self._desk = Desk(self._core, config)
         self._alarms = AlarmWatch(self._core.events)
         self._work: queue.SimpleQueue[_Work] = queue.SimpleQueue()
-        self._errands = Errands(self._core)
+        self._errands = Errands(self._core, self.snapshot)
+        self._patience = Patience(_ABSENT_SECONDS)
         self._compiled = compiled
         self._unsettled = threading.Event()
         self._stopping = threading.Event()
@@ -151,6 +162,7 @@ class LocalEngine:
         held = core.serving.held()
         exports = tuple(export_view(each, core.ports, core.links.current(), core.clock) for each in held)
         devices = self._devices(zip(held, exports, strict=True))
+        kernel = self._kernel(devices)
         return EngineSnapshot(
             taken=core.clock.wall(),
             monotonic=core.clock.monotonic(),
@@ -161,8 +173,10 @@ class LocalEngine:
             links=links,
             rates=add_rates([export.rates for export in exports]),
             latency=latency_of(add_counts(each.latency.recent for each in held)),
-            alarms=alarms_of(exports, devices, links, self._missing(links)),
+            alarms=alarms_of(exports, devices, links, self._missing(links), kernel),
             last_event=core.events.last,
+            trace=core.tracer.snapshot(),
+            kernel=kernel,
             tasks=core.tasks.snapshots(),
         )
 
@@ -265,6 +279,8 @@ class LocalEngine:
                 self._core.scanner.watch(looking=looking)
             case CheckAddress():
                 return self._desk.check(command)
+            case StartTrace() | StopTrace() | PauseTrace() | ClearTrace():
+                self._core.trace(command)
             case _:
                 raise EngineError(f"{type(command).__name__} is no command of this engine")
         return None
@@ -285,14 +301,25 @@ class LocalEngine:
             for name, link in sorted(core.links.current().items())
         )
 
+    def _kernel(self, devices: tuple[DeviceSnapshot, ...]) -> KernelSnapshot | None:
+        """The Linux driver, and where it differs from what the wire has shown long enough."""
+        kernel = self._core.kernel.current()
+        if kernel is None:
+            return None
+        remarks = remarks_of(kernel, devices, self._core.asked())
+        return replace(kernel, remarks=self._patience.stood(remarks, self._core.clock.monotonic()))
+
     def _alarms_now(self) -> tuple[Alarm, ...]:
         """Those of a snapshot, without making one."""
         core, links = self._core, self._links()
         held = core.serving.held()
         exports = [standing_of(each, core.ports, core.links.current()) for each in held]
+        known = core.kernel.current()
         heard = {device.address for device in core.devices()}  # of all others of ours there is nothing to tell
+        heard |= {device.address for device in known.devices} if known else set()
         also_heard = [(each, shown) for each, shown in zip(held, exports, strict=True) if each.spec.address in heard]
-        return alarms_of(exports, self._devices(also_heard), links, self._missing(links))
+        devices = self._devices(also_heard)
+        return alarms_of(exports, devices, links, self._missing(links), self._kernel(devices))
 
     def _missing(self, links: Iterable[LinkSnapshot]) -> list[tuple[str, str]]:
         """Chosen interfaces that are no links, with why."""

@@ -130,6 +130,10 @@ class Wire(Protocol):
         """Make a `receive` that waits, or the next one, return at once; any thread."""
         ...
 
+    def let_hear(self, *, others: bool) -> None:
+        """Whether packet sockets of others on this host (a trace, tcpdump) are to hear what is sent here; it costs a little."""
+        ...
+
     def close(self) -> None:
         """End a `receive` that waits, and give everything back. May be called twice."""
         ...
@@ -370,6 +374,13 @@ class PacketSocket:
         with self._state:
             if not self._closed:
                 os.eventfd_write(self._wakeup, 1)
+
+    def let_hear(self, *, others: bool) -> None:
+        """See Wire."""
+        # Frames that pass by the queue pass by those who listen too (net/core/dev.c, __dev_direct_xmit).
+        with self._state:
+            if not self._closed:
+                self._socket.setsockopt(SOL_PACKET, PacketOption.QDISC_BYPASS, not others)
 
     def close(self) -> None:
         """See Wire."""

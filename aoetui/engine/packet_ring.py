@@ -41,6 +41,7 @@ class PacketOption(IntEnum):
     ADD_MEMBERSHIP = 1
     RX_RING = 5
     STATISTICS = 6
+    AUXDATA = 8
     VERSION = 10
     RESERVE = 12
     QDISC_BYPASS = 20

@@ -69,6 +69,7 @@ class Port:
         """The same in ports that followed each other without a pause, as when the receive ring was made larger."""
         self.silences: Counter[Silence] = Counter()
         """Requests that were not answered; counted by this port's thread alone."""
+        self._heard = False
         self._stopping = False
         self._thread = threading.Thread(target=self._run, name=f"aoe-{name}", daemon=True)
         self.facts = self._facts()
@@ -111,6 +112,20 @@ class Port:
     def statistics(self) -> WireStatistics:
         """What the socket counted since it was opened."""
         return self._wire.statistics()
+
+    @property
+    def inode(self) -> int:
+        """Of the socket; 0 if there is none."""
+        try:
+            return os.fstat(self._wire.fileno()).st_ino
+        except OSError:
+            return 0
+
+    def let_hear(self, *, others: bool) -> None:
+        """See Wire."""
+        if others != self._heard:
+            self._heard = others
+            self._wire.let_hear(others=others)
 
     def hush(self) -> None:
         """Answer and send nothing from now on; returns at once."""

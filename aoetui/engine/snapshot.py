@@ -15,6 +15,7 @@ from aoetui.engine.protocol.silence import Silence
 
 if TYPE_CHECKING:
     from aoetui.engine.commands.copying import TaskSnapshot
+    from aoetui.engine.commands.kernel import KernelSnapshot
     from aoetui.engine.spec import ExportSpec
 
 __all__ = [
@@ -40,6 +41,7 @@ __all__ = [
     "Severity",
     "Silence",
     "StateLimits",
+    "TraceSnapshot",
     "to_json",
 ]
 
@@ -375,6 +377,36 @@ class LinkSnapshot:
 
 
 @dataclass(frozen=True, slots=True)
+class TraceSnapshot:
+    """What is traced, and how much of it is kept. The frames are asked for by `commands.trace`."""
+
+    interfaces: tuple[str, ...]
+    """Those that are traced now; empty where a trace was stopped, or a file is shown."""
+    paused: bool
+    """Whether what passes is only counted."""
+    whole: bool
+    """Whether frames are kept whole; else of an ATA frame the first 104 bytes."""
+    file: str
+    """Path of the file that is shown; empty if none is."""
+    since: datetime
+    """When it was begun, or cleared."""
+    seen: int
+    """Frames that passed since."""
+    kept: int
+    """Frames that are kept."""
+    newest: int
+    """Number of the newest; they are numbered from 1 without gaps."""
+    passed_over: int
+    """Frames that passed while it was paused."""
+    dropped: int
+    """Frames that were lost because they came faster than they were taken."""
+    bytes: int
+    """What the kept ones take, at most 64 MiB."""
+    problems: tuple[str, ...]
+    """Why an interface is not traced."""
+
+
+@dataclass(frozen=True, slots=True)
 class EngineSnapshot:
     """Everything, at one moment."""
 
@@ -395,6 +427,10 @@ class EngineSnapshot:
     alarms: tuple[Alarm, ...]
     last_event: int
     """Number of the newest event; 0 before the first."""
+    trace: TraceSnapshot | None = None
+    """None if nothing was traced or opened yet."""
+    kernel: KernelSnapshot | None = None
+    """The Linux aoe driver of this host, looked at once a second; None while its module is not loaded."""
     tasks: tuple[TaskSnapshot, ...] = ()
     """Long work with remote devices, the oldest first: what runs, and what has ended and was not dropped."""
 

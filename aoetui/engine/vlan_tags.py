@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 
 ETHERTYPE_ALL = 0x0003
 """ETH_P_ALL: a packet socket for a single EtherType is not told the tag."""
-_ETHERTYPE_8021Q = 0x8100
+ETHERTYPE_8021Q = 0x8100
 _ETHERTYPE_AT = 12
-_VLAN_ID = 0x0FFF
+VLAN_ID = 0x0FFF
 _SO_ATTACH_FILTER = 26
 _INSTRUCTION = struct.Struct("=HBBI")
 """struct sock_filter: code, instructions to skip if true, if false, operand."""
@@ -28,7 +28,9 @@ _LOAD, _LOAD_HALF, _AND, _IF_EQUAL, _RETURN = 0x20, 0x28, 0x54, 0x15, 0x06
 """Codes of classic BPF (include/uapi/linux/bpf_common.h)."""
 _METADATA = 0xFFFFF000
 """SKF_AD_OFF (include/uapi/linux/filter.h); loads from here on read what the kernel knows of a frame."""
-_TAG, _TAG_PROTOCOL = _METADATA + 44, _METADATA + 60
+_TAG, _TAG_PRESENT, _TAG_PROTOCOL = _METADATA + 44, _METADATA + 48, _METADATA + 60
+_LINK_LOCAL = 0x0180C200
+"""The first bytes of the groups by which switches speak (IEEE 802.1D, table 7-10): LLDP, spanning tree."""
 _WHOLE = 0xFFFFFFFF
 
 
@@ -43,7 +45,20 @@ def attach_filter(sock: socket.socket, vlan: int) -> None:
 
     Call it before the socket is bound: then no other frame slips in.
     """
-    code = b"".join(_INSTRUCTION.pack(*instruction) for instruction in _filter(vlan))
+    attach_program(sock, _filter(vlan))
+
+
+def attach_wide_filter(sock: socket.socket, length: int) -> None:
+    """Let in the first `length` bytes of AoE frames, tagged or not, of whatever is tagged, and of what switches say.
+
+    Call it before the socket is bound. Raises OSError.
+    """
+    attach_program(sock, _wide_filter(length))
+
+
+def attach_program(sock: socket.socket, instructions: Iterable[tuple[int, int, int, int]]) -> None:
+    """Let in only what this program of classic BPF lets in, as many bytes of it as it says. Raises OSError."""
+    code = b"".join(_INSTRUCTION.pack(*instruction) for instruction in instructions)
     program = _Program(len(code) // _INSTRUCTION.size, code)
     sock.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, bytes(program))
 
@@ -52,9 +67,9 @@ def _filter(vlan: int) -> Iterable[tuple[int, int, int, int]]:
     """Every skip ends at the last instruction, which lets nothing through."""
     return (
         (_LOAD, 0, 0, _TAG_PROTOCOL),
-        (_IF_EQUAL, 0, 6, _ETHERTYPE_8021Q),
+        (_IF_EQUAL, 0, 6, ETHERTYPE_8021Q),
         (_LOAD, 0, 0, _TAG),
-        (_AND, 0, 0, _VLAN_ID),
+        (_AND, 0, 0, VLAN_ID),
         (_IF_EQUAL, 0, 3, vlan),
         (_LOAD_HALF, 0, 0, _ETHERTYPE_AT),
         (_IF_EQUAL, 0, 1, ETHERTYPE_AOE),
@@ -63,6 +78,20 @@ def _filter(vlan: int) -> Iterable[tuple[int, int, int, int]]:
     )
 
 
+def _wide_filter(length: int) -> Iterable[tuple[int, int, int, int]]:
+    """Every skip ends at the last instruction, which lets the frame through."""
+    return (
+        (_LOAD, 0, 0, _TAG_PRESENT),
+        (_IF_EQUAL, 5, 0, 1),
+        (_LOAD_HALF, 0, 0, _ETHERTYPE_AT),
+        (_IF_EQUAL, 3, 0, ETHERTYPE_AOE),
+        (_LOAD, 0, 0, 0),
+        (_IF_EQUAL, 1, 0, _LINK_LOCAL),
+        (_RETURN, 0, 0, 0),
+        (_RETURN, 0, 0, length),
+    )
+
+
 def tagged(frame: bytes, vlan: int) -> bytes:
     """The frame with a tag, priority 0: four bytes more."""
-    return frame[:_ETHERTYPE_AT] + struct.pack(">HH", _ETHERTYPE_8021Q, vlan) + frame[_ETHERTYPE_AT:]
+    return frame[:_ETHERTYPE_AT] + struct.pack(">HH", ETHERTYPE_8021Q, vlan) + frame[_ETHERTYPE_AT:]

@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, ClassVar, cast
 
 from textual.containers import Container
 from textual.screen import Screen
-from textual.widgets import Footer, Input, Static
+from textual.widgets import Input, Static
 
 from aoetui.actions import LEADING, Scope, is_change
 from aoetui.widgets.fields import Line
+from aoetui.widgets.keys_line import KeysLine
 from aoetui.widgets.status import StatusBar
 from aoetui.widgets.table import LiveTable
 
@@ -58,7 +59,7 @@ class ConsoleScreen(Screen[None]):
         # An idle console sends nothing.
         line.cursor_blink = False
         yield line
-        yield Footer(show_command_palette=False, compact=True)
+        yield KeysLine()
         yield Static(TOO_SMALL, id="too-small", markup=False)
 
     def body(self) -> ComposeResult:
@@ -75,6 +76,10 @@ class ConsoleScreen(Screen[None]):
 
     def on_screen_resume(self) -> None:
         """Nothing was shown while the screen was hidden: show what is true now."""
+        self.call_after_refresh(self.console.refresh_screen)
+
+    def on_resize(self) -> None:
+        """Some texts depend on the room they have, which is known once the new layout stands."""
         self.call_after_refresh(self.console.refresh_screen)
 
     def matches(self, *texts: str | bytes) -> bool:
@@ -105,10 +110,8 @@ class ConsoleScreen(Screen[None]):
     def row_text(self) -> str:
         """What `y` copies: the row under the cursor of the screen's first table; empty if there is none."""
         tables = self.query(LiveTable)
-        if not tables or tables.first().current_key is None:
-            return ""
-        table = tables.first()
-        return "  ".join(cell.plain.strip() for cell in table.get_row_at(table.cursor_row))
+        row = tables.first().current_row if tables else None
+        return "  ".join(cell.plain.strip() for cell in row.cells) if row else ""
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:  # noqa: ARG002 - Textual's signature
         """In read-only mode, what changes something does not exist; what is open cannot be opened; what is typed stays typed."""

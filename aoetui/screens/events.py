@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar
 
 from rich.text import Text
-from textual.widgets import RichLog, Static
+from textual.message import Message
+from textual.widgets import RichLog
 
 from aoetui.actions import Scope, bindings
 from aoetui.engine.snapshot import Event, Severity
 from aoetui.screens.base import ConsoleScreen
 from aoetui.widgets.plain import plain, printable
+from aoetui.widgets.words import Words
 
 if TYPE_CHECKING:
     from datetime import date
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
     from rich.console import Console
     from textual.app import ComposeResult
     from textual.binding import BindingType
+    from textual.events import Resize
 
     from aoetui.engine.snapshot import EngineSnapshot
 
@@ -56,6 +59,17 @@ def day_line(event: Event) -> Text:
     return Text(f"{event.time.astimezone():%A, %d %B %Y}", "dim")
 
 
+class EventLog(RichLog):
+    """Tells the screen of its room: what is at the end of a log is not any more when that becomes lower."""
+
+    class Resized(Message):
+        """The log has another size, its first one perhaps."""
+
+    def on_resize(self, _event: Resize) -> None:
+        """Beside what RichLog does then."""
+        self.post_message(self.Resized())
+
+
 class EventsScreen(ConsoleScreen):
     """The engine's events, from when the console started or as far back as the engine keeps them."""
 
@@ -77,8 +91,8 @@ class EventsScreen(ConsoleScreen):
 
     def body(self) -> ComposeResult:
         """The log, and a line that says what it holds."""
-        yield RichLog(id="events", max_lines=MOST_LINES, wrap=True, min_width=20, markup=False, highlight=False, auto_scroll=True)
-        yield Static(id="events-state", markup=False)
+        yield EventLog(id="events", max_lines=MOST_LINES, wrap=True, min_width=20)
+        yield Words(id="events-state")
 
     def show(self, snapshot: EngineSnapshot) -> None:  # noqa: ARG002 - what every screen is given; events are read beside it
         """Add what is new; write all again when the filter changed."""
@@ -115,17 +129,25 @@ class EventsScreen(ConsoleScreen):
         return event.severity in LEVELS[self._level][1] and self.matches(event.subject, event.text)
 
     def _write(self, log: RichLog, events: list[Event]) -> None:
-        if not self._on_its_way:
+        if events and not self._on_its_way:
             self._following = log.is_vertical_scroll_end
         if events and self._following:
-            self._on_its_way = True
-            self.call_after_refresh(self._arrive)
+            self._go_to_end()
         width = log.scrollable_content_region.width or self.app.size.width
         for event in events:
             if event.time.astimezone().date() != self._day:
                 self._day = event.time.astimezone().date()
                 log.write(day_line(event), scroll_end=self._following)
             log.write(event_line(event, width, self.app.console), scroll_end=self._following)
+
+    def on_event_log_resized(self) -> None:
+        """Stay at the end."""
+        if self._following:
+            self._go_to_end()
+
+    def _go_to_end(self) -> None:
+        self._on_its_way = True
+        self.call_after_refresh(self._arrive)
 
     def _arrive(self) -> None:
         log = self.query_one("#events", RichLog)
@@ -142,4 +164,4 @@ class EventsScreen(ConsoleScreen):
             if not self.console.events
             else f"{LEVELS[self._level][0]}, {shown} of {len(self.console.events)}; {where}"
         )
-        self.query_one("#events-state", Static).update(Text(text))
+        self.query_one("#events-state", Words).update(Text(text))

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, ClassVar
 
 from rich.text import Text
 from textual.containers import Container
-from textual.widgets import Static
 
 from aoetui.actions import Scope, bindings
 from aoetui.engine.api import DeleteExport, StartExport, StopExport
@@ -22,11 +21,11 @@ from aoetui.widgets.export_details import export_state, shortened, writers_lines
 from aoetui.widgets.plain import plain, printable
 from aoetui.widgets.rates import both_rates
 from aoetui.widgets.table import Column, LiveTable, Row
+from aoetui.widgets.words import Words
 
 if TYPE_CHECKING:
     from textual.app import ComposeResult
     from textual.binding import BindingType
-    from textual.widgets import DataTable
 
     from aoetui.app import ConsoleApp
     from aoetui.engine.snapshot import EngineSnapshot, ExportSnapshot
@@ -69,7 +68,7 @@ class ExportsScreen(ConsoleScreen):
         with Container(id="exports"):
             yield LiveTable(COLUMNS, id="exports-list")
             yield ExportDetail(ascii_only=self.console.ascii_only, read_only=self.console.read_only)
-        yield Static(EMPTY, classes="empty", markup=False)
+        yield Words(EMPTY, classes="empty")
 
     def show(self, snapshot: EngineSnapshot) -> None:
         """Show the exports that pass the filter."""
@@ -78,7 +77,7 @@ class ExportsScreen(ConsoleScreen):
         self.counted = (len(passing), len(snapshot.exports))
         self.set_class(not snapshot.exports, "-empty")
         table = self.query_one("#exports-list", LiveTable)
-        table.show([export_row(export) for export in passing])
+        table.show_keys([str(export.spec.address) for export in passing], lambda key: export_row(self._exports[key]))
         if self._wanted and table.select(self._wanted):
             self._wanted = ""
         self._show_detail()
@@ -113,13 +112,13 @@ class ExportsScreen(ConsoleScreen):
                 return export is not None
         return True
 
-    def on_data_table_row_highlighted(self, _event: DataTable.RowHighlighted) -> None:
+    def on_live_table_row_highlighted(self, _event: LiveTable.RowHighlighted) -> None:
         """The cursor moved: show the export under it."""
         if self.stands:
             self._show_detail()
             self.refresh_bindings()
 
-    def on_data_table_row_selected(self, _event: DataTable.RowSelected) -> None:
+    def on_live_table_row_selected(self, _event: LiveTable.RowSelected) -> None:
         """A click on the selected row opens it, as enter does."""
         self.action_open_export()
 

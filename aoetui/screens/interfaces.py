@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, ClassVar
 
 from rich.text import Text
 from textual.containers import Container, VerticalScroll
-from textual.widgets import Static
 
 from aoetui.actions import Scope, bindings
 from aoetui.engine.protocol.wire import sectors_per_frame
@@ -17,13 +16,13 @@ from aoetui.widgets.plain import plain, printable
 from aoetui.widgets.rates import both_rates
 from aoetui.widgets.silences import MEANINGS
 from aoetui.widgets.table import Column, LiveTable, Row
+from aoetui.widgets.words import Words
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from textual.app import ComposeResult
     from textual.binding import BindingType
-    from textual.widgets import DataTable
 
     from aoetui.engine.snapshot import EngineSnapshot, LinkSnapshot
 
@@ -58,8 +57,8 @@ class InterfacesScreen(ConsoleScreen):
         with Container(id="interfaces"):
             yield LiveTable(COLUMNS, id="interfaces-list")
             with VerticalScroll(id="interfaces-detail"):
-                yield Static(id="link", markup=False)
-        yield Static("This host shows no network interface.", classes="empty", markup=False)
+                yield Words(id="link")
+        yield Words("This host shows no network interface.", classes="empty")
 
     def show(self, snapshot: EngineSnapshot) -> None:
         """Show the links that pass the filter."""
@@ -77,11 +76,11 @@ class InterfacesScreen(ConsoleScreen):
             return True
         return super().back()
 
-    def on_data_table_row_highlighted(self, _event: DataTable.RowHighlighted) -> None:
+    def on_live_table_row_highlighted(self, _event: LiveTable.RowHighlighted) -> None:
         """The cursor moved: show the link under it."""
         self._show_detail()
 
-    def on_data_table_row_selected(self, _event: DataTable.RowSelected) -> None:
+    def on_live_table_row_selected(self, _event: LiveTable.RowSelected) -> None:
         """A click on the selected row opens it, as enter does."""
         self.action_open_link()
 
@@ -107,7 +106,7 @@ class InterfacesScreen(ConsoleScreen):
         link = self._links.get(self.query_one("#interfaces-list", LiveTable).current_key or "")
         self.query_one("#interfaces-detail").display = link is not None
         if link is not None:
-            self.query_one("#link", Static).update(link_detail(link))
+            self.query_one("#link", Words).update(link_detail(link))
 
 
 def link_state(link: LinkSnapshot) -> Text:

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import partial
 from itertools import groupby
 from typing import TYPE_CHECKING, ClassVar
 
 from rich.text import Text
 from textual.containers import Container, VerticalScroll
-from textual.widgets import Static
 
 from aoetui.actions import Scope, bindings
 from aoetui.engine.snapshot import DeviceSnapshot, DeviceState, Sameness
@@ -19,13 +17,13 @@ from aoetui.widgets.details import device_lines, state_word
 from aoetui.widgets.durability import short_mode
 from aoetui.widgets.plain import plain
 from aoetui.widgets.table import Column, LiveTable, Row
+from aoetui.widgets.words import Words
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from textual.app import ComposeResult
     from textual.binding import BindingType
-    from textual.widgets import DataTable
 
     from aoetui.engine.protocol.address import Address
     from aoetui.engine.snapshot import EngineSnapshot
@@ -79,16 +77,16 @@ class SanScreen(ConsoleScreen):
         self._reverse = False
         self._devices: dict[str, DeviceSnapshot] = {}
         self._ours: dict[Address, Served] = {}
-        self._made: dict[Address | int, tuple[tuple[object, ...], Row]] = {}
-        """Each row, and what it shows: of a device by its address, of a shelf by its number."""
+        self._shelves: dict[str, tuple[int, int, int, int, bool]] = {}
+        """What the heading of each shelf tells, by its key."""
 
     def body(self) -> ComposeResult:
         """List, detail, and what stands there instead when there is nothing to list."""
         with Container(id="san"):
             yield LiveTable(COLUMNS, id="san-list")
             with VerticalScroll(id="san-detail"):
-                yield Static(id="san-device", markup=False)
-        yield Static(classes="empty", markup=False)
+                yield Words(id="san-device")
+        yield Words(classes="empty")
 
     def on_screen_resume(self) -> None:
         """Someone looks: the scanner asks more often."""
@@ -99,15 +97,13 @@ class SanScreen(ConsoleScreen):
         """Show the devices that pass the filter, shelf by shelf."""
         self._devices = {str(device.address): device for device in snapshot.devices}
         self._ours = served(snapshot)
-        standing = {key for device in snapshot.devices for key in (device.address, device.address.shelf)}
-        self._made = {key: made for key, made in self._made.items() if key in standing}
         passing = [device for device in snapshot.devices if self._passes(device)]
         self.counted = (len(passing), len(snapshot.devices))
         self.set_class(not snapshot.devices, "-empty")
-        self.query_one(".empty", Static).update(Text(empty_text(snapshot)))
+        self.query_one(".empty", Words).update(Text(empty_text(snapshot)))
         table = self.query_one("#san-list", LiveTable)
         first = table.current_key is None
-        table.show(list(self._rows(passing)))
+        table.show_keys(list(self._listed(passing)), self._row)
         if first and passing:
             table.select(str(passing[0].address))
         self._show_detail(snapshot)
@@ -119,12 +115,12 @@ class SanScreen(ConsoleScreen):
             return True
         return super().back()
 
-    def on_data_table_row_highlighted(self, _event: DataTable.RowHighlighted) -> None:
+    def on_live_table_row_highlighted(self, _event: LiveTable.RowHighlighted) -> None:
         """The cursor moved: show the device under it."""
         if self.stands:
             self._show_detail(self.console.snapshot)
 
-    def on_data_table_row_selected(self, _event: DataTable.RowSelected) -> None:
+    def on_live_table_row_selected(self, _event: LiveTable.RowSelected) -> None:
         """A click on the selected row opens it, as enter does."""
         self.action_open_device()
 
@@ -188,35 +184,23 @@ class SanScreen(ConsoleScreen):
             str(device.address), device.model, device.serial, device.config_string, state_word(device).plain, *paths
         )
 
-    def _rows(self, devices: list[DeviceSnapshot]) -> Iterator[Row]:
+    def _listed(self, devices: list[DeviceSnapshot]) -> Iterator[str]:
+        """The keys of the rows: each shelf, and under it its devices."""
+        self._shelves = {}
         for shelf, members in groupby(devices, key=lambda device: device.address.shelf):
             group = sorted(members, key=ORDERS[self._order][1], reverse=self._reverse)
             folded = shelf in self._folded and not self.filter_text
-            facts = (len(group), sum(map(is_odd, group)), sum(device.size or 0 for device in group), folded)
-            yield self._kept(shelf, facts, partial(shelf_row, shelf, *facts))
+            key = f"shelf {shelf}"
+            self._shelves[key] = (shelf, len(group), sum(map(is_odd, group)), sum(device.size or 0 for device in group), folded)
+            yield key
             if not folded:
-                yield from (self._row(device) for device in group)
+                yield from (str(device.address) for device in group)
 
-    def _row(self, device: DeviceSnapshot) -> Row:
-        ours = self._ours.get(device.address)
-        facts = (
-            device.ours,
-            device.size,
-            device.state,
-            device.sameness,
-            len(device.paths),
-            last_cell(device, ours),
-            device.config_string,
-            ours,
-        )
-        return self._kept(device.address, facts, lambda: device_row(device, ours))
-
-    def _kept(self, key: Address | int, facts: tuple[object, ...], make: Callable[[], Row]) -> Row:
-        """The row as it was, unless something it shows has changed: with thousands of devices making rows costs most."""
-        kept = self._made.get(key)
-        if kept is None or kept[0] != facts:
-            kept = self._made[key] = (facts, make())
-        return kept[1]
+    def _row(self, key: str) -> Row:
+        if key in self._shelves:
+            return shelf_row(*self._shelves[key])
+        device = self._devices[key]
+        return device_row(device, self._ours.get(device.address))
 
     def _show_detail(self, snapshot: EngineSnapshot) -> None:
         device = self._selected()
@@ -224,7 +208,7 @@ class SanScreen(ConsoleScreen):
             text = self._shelf_text()
         else:
             text = device_lines(device, snapshot, self.query_one("#san-detail").content_size.width)
-        self.query_one("#san-device", Static).update(text)
+        self.query_one("#san-device", Words).update(text)
 
 
 def is_odd(device: DeviceSnapshot) -> bool:

@@ -9,13 +9,13 @@ from rich.style import Style
 from rich.text import Text
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical, VerticalScroll
-from textual.widgets import Static
 
 from aoetui.widgets.export_details import facts, traffic_line, users_and_ports
 from aoetui.widgets.export_latency import latency_part
 from aoetui.widgets.export_settings import settings_part
 from aoetui.widgets.export_users import users_part
 from aoetui.widgets.throughput import Throughput
+from aoetui.widgets.words import Words
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -55,13 +55,13 @@ class ExportDetail(VerticalScroll):
 
     def compose(self) -> ComposeResult:
         """The names of the parts, the overview, and where another part stands instead of it."""
-        yield Static(id="export-parts", markup=False)
+        yield Words(id="export-parts")
         with Vertical(id="export-overview"):
-            yield Static(id="export-facts", markup=False)
-            yield Static(id="export-traffic", markup=False)
+            yield Words(id="export-facts")
+            yield Words(id="export-traffic")
             yield Throughput(ascii_only=self._ascii_only, id="export-chart")
-            yield Static(id="export-users", markup=False)
-        yield Static(id="export-part", markup=False)
+            yield Words(id="export-users")
+        yield Words(id="export-part")
 
     def turn(self, step: int) -> None:
         """To the next part, or the one before; beyond the last comes the first."""
@@ -76,11 +76,11 @@ class ExportDetail(VerticalScroll):
     def show(self, export: ExportSnapshot, now: datetime, *, opened: bool) -> None:
         """Show this export; unless it is opened, its overview."""
         part = self._part if opened else Part.OVERVIEW
-        names = self.query_one("#export-parts", Static)
+        names = self.query_one("#export-parts", Words)
         names.display = opened
         names.update(_names(part))
         self.query_one("#export-overview").display = part is Part.OVERVIEW
-        other = self.query_one("#export-part", Static)
+        other = self.query_one("#export-part", Words)
         other.display = part is not Part.OVERVIEW
         if part is Part.OVERVIEW:
             self._overview(export, now)
@@ -90,9 +90,9 @@ class ExportDetail(VerticalScroll):
     def _overview(self, export: ExportSnapshot, now: datetime) -> None:
         chart = self.query_one(Throughput)
         chart.show(export)
-        self.query_one("#export-facts", Static).update(facts(export, now))
-        self.query_one("#export-traffic", Static).update(traffic_line(export, chart.seconds))
-        self.query_one("#export-users", Static).update(users_and_ports(export, now))
+        self.query_one("#export-facts", Words).update(facts(export, now))
+        self.query_one("#export-traffic", Words).update(traffic_line(export, chart.seconds))
+        self.query_one("#export-users", Words).update(users_and_ports(export, now))
 
     def _told(self, part: Part, export: ExportSnapshot, now: datetime) -> Text | Table:
         match part:

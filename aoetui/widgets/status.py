@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 from rich.style import Style
 from rich.text import Text
-from textual.widgets import Static
 
 from aoetui.engine.snapshot import EngineSnapshot, ExportState, Severity
 from aoetui.widgets import figures
 from aoetui.widgets.plain import plain, printable
+from aoetui.widgets.words import Words
 
 if TYPE_CHECKING:
     from textual.events import Resize
@@ -48,11 +48,11 @@ class Status:
         return sum(export.state in {ExportState.SERVING, ExportState.DEGRADED} for export in self.snapshot.exports)
 
 
-class StatusBar(Static):
+class StatusBar(Words):
     """Two lines; three when both the filter and the warning about this terminal need the room."""
 
     def __init__(self) -> None:
-        super().__init__("", markup=False)
+        super().__init__()
         self._status: Status | None = None
 
     def show(self, status: Status) -> None:
@@ -69,7 +69,9 @@ class StatusBar(Static):
         if self._status is None:
             return
         self.set_class(self._status.stale is not None, "-stale")
-        self.update(Text("\n").join([facts_line(self._status, width), *section_lines(self._status, width)]))
+        lines = [facts_line(self._status, width), *section_lines(self._status, width)]
+        self.styles.height = len(lines)
+        self.update(Text("\n").join(lines))
 
 
 def facts_line(status: Status, width: int) -> Text:

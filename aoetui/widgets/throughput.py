@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from rich.text import Text
-from textual.widgets import Static
+
+from aoetui.widgets.words import Words
 
 if TYPE_CHECKING:
     from textual.events import Resize
@@ -20,11 +21,11 @@ ASCII = " ..::||##"
 """The same steps, for a terminal without blocks."""
 
 
-class Throughput(Static):
+class Throughput(Words):
     """Draws itself in the room it has, and anew when that changes."""
 
     def __init__(self, *, ascii_only: bool, id: str | None = None) -> None:  # noqa: A002 - Textual's own name for it
-        super().__init__("", markup=False, id=id)
+        super().__init__(id=id)
         self._steps = ASCII if ascii_only else BLOCKS
         self._export: ExportSnapshot | None = None
 

@@ -23,7 +23,7 @@ from .rounds import CELLS, Rounds, measure_cells
 from .samples import Results
 from .special import SPECIAL, watch_memory
 from .tables import report
-from .targets import ALONE, OURS_INTERPRETED, Bench, null, other, ours, vblade
+from .targets import ALONE, OURS_INTERPRETED, PIECE, Bench, null, other, ours, vblade
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -52,6 +52,9 @@ def _arguments() -> argparse.ArgumentParser:
     parser.add_argument("--json", type=Path, metavar="FILE", help="keep all results there, for tests.bench.report")
     parser.add_argument("--memory", type=float, default=0, metavar="MINUTES", help="watch our target's memory under load so long")
     parser.add_argument("--folder", type=Path, help="where the backings are made; the place of temporary files if not given")
+    parser.add_argument(
+        "--piece", type=int, default=PIECE, metavar="BYTES", help=f"a backing is made by writes of so many; {PIECE} if not given"
+    )
     parser.add_argument("--size", type=int, default=_MEBIBYTES, metavar="MIB", help=f"of a backing; {_MEBIBYTES} if not given")
     return parser
 
@@ -75,10 +78,16 @@ def run(options: argparse.Namespace) -> Results:
         _say,
     )
     results = Results(
-        describe(), {"rounds": str(rounds.count), "seconds a load": f"{rounds.seconds:g}", "MiB a disk": str(options.size)}
+        describe(),
+        {
+            "rounds": str(rounds.count),
+            "seconds a load": f"{rounds.seconds:g}",
+            "MiB a disk": str(options.size),
+            "bytes a write when a disk is made": str(options.piece),
+        },
     )
     with tempfile.TemporaryDirectory(dir=options.folder, prefix="aoetui-bench-") as folder, _kept(results, options.json):
-        bench = Bench(Path(folder), options.size << 20)
+        bench = Bench(Path(folder), options.size << 20, options.piece)
         results.samples.extend(_measured(bench, rounds, options))
         if options.memory:
             results.memory.extend(watch_memory(bench, options.memory, _say))

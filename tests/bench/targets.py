@@ -31,6 +31,8 @@ _ALIKE, _WINDOWS, _MOST_WINDOWS = 0.15, 3, 60
 """A target has settled when the processor time of a request was so much alike in so many loads in a row."""
 _SETTLING = Load(window=64, random=True, seconds=0.5)
 _BUFFER_COUNT = "64"
+PIECE = 4096
+"""Bytes of one write when a backing is made, unless told otherwise."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,10 +114,11 @@ def _alike(costs: list[float]) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Bench:
-    """Where targets work: their files in `folder`, so many bytes each."""
+    """Where targets work: their files in `folder`, so many bytes each, made by writes of `piece` bytes."""
 
     folder: Path
     size: int
+    piece: int = PIECE
 
     @contextlib.contextmanager
     def at_work(self, target: Target, mtu: int = 1500, *, path: Path | None = None) -> Iterator[Running]:
@@ -143,16 +146,20 @@ class Bench:
     def file(self, name: str, size: int | None = None) -> Iterator[Path]:
         """A file without holes, whose bytes are not all the same, until the end."""
         path = self.folder / f"{name}.img"
-        write_bytes(path, self.size if size is None else size)
+        write_bytes(path, self.size if size is None else size, self.piece)
         try:
             yield path
         finally:
             path.unlink()
 
 
-def write_bytes(path: Path, size: int) -> None:
-    """Make a file of random bytes: no hole, nothing that could be left out."""
-    piece = os.urandom(min(size, 1 << 20))
-    with path.open("wb") as file:
-        for start in range(0, size, len(piece)):
-            file.write(piece[: size - start])
+def write_bytes(path: Path, size: int, piece: int = PIECE) -> None:
+    """Make a file of random bytes: no hole, nothing that could be left out.
+
+    It is written in small pieces, as an initiator's are: what is written by the MiB ext4 keeps in page cache folios of that size,
+    and each later write of a KiB then costs a walk through all blocks of its folio, whoever the target is.
+    """
+    noise = os.urandom(min(size, piece))
+    with path.open("wb", buffering=0) as file:
+        for start in range(0, size, len(noise)):
+            file.write(noise[: size - start])

@@ -6,13 +6,12 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
-from rich.text import Text
-from textual.app import App, ComposeResult
 
 from aoetui.app import ConsoleApp
-from aoetui.engine.snapshot import Alarm, Severity
+from aoetui.engine.snapshot import Alarm, DeviceSnapshot, Severity
+from aoetui.screens import san
 from aoetui.screens.choose_interfaces import ChooseInterfacesDialog
-from aoetui.widgets.table import Column, LiveTable, Row
+from aoetui.widgets.table import LiveTable, Row
 from tests.tui.fake_engine import BUSY, DEVICES, FIRST_RUN, MONOTONIC, NOTHING_ANSWERS, FakeEngine, device, path
 
 SnapCompare = Callable[..., bool]
@@ -47,9 +46,9 @@ def console(engine: FakeEngine) -> ConsoleApp:
     return ConsoleApp(engine, clock=lambda: MONOTONIC)
 
 
-def keys(app: ConsoleApp) -> list[str | None]:
+def keys(app: ConsoleApp) -> list[str]:
     """The rows, from top to bottom."""
-    return [row.key.value for row in app.screen.query_one(LiveTable).ordered_rows]
+    return list(app.screen.query_one(LiveTable).keys)
 
 
 def detail(app: ConsoleApp) -> str:
@@ -93,21 +92,6 @@ async def test_a_vanished_device_leaves_the_cursor_near() -> None:
         app.pull()
         await pilot.pause()
         assert app.screen.query_one(LiveTable).current_key == "e9.2"
-
-
-async def test_only_changed_cells_are_painted() -> None:
-    """The same picture again costs nothing; one figure costs one cell."""
-    engine = FakeEngine()
-    app = console(engine)
-    async with app.run_test():
-        table = app.screen.query_one(LiveTable)
-        app.pull()
-        before = table._update_count
-        app.pull()
-        assert table._update_count == before
-        engine.current = replace(BUSY, devices=(replace(DEVICES[0], size=5), *DEVICES[1:]))
-        app.pull()
-        assert table.get_cell("e9.1", "size").plain.strip() == "5 B"
 
 
 async def test_shelves_fold() -> None:
@@ -201,59 +185,27 @@ def test_nothing_answers(snap_compare: SnapCompare) -> None:
     assert snap_compare(console(FakeEngine(NOTHING_ANSWERS, ())), terminal_size=(80, 24))
 
 
-async def test_a_row_is_made_anew_only_if_it_shows_something_else(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_rows_are_made_only_for_what_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever shares the Ethernet can make up thousands of devices, each with a shelf of its own."""
-    shown: list[list[Row]] = []
-    show = LiveTable.show
+    made: list[str] = []
+    make = san.device_row
 
-    def noted(table: LiveTable, rows: list[Row]) -> None:
-        shown.append(rows)
-        show(table, rows)
+    def noted(device: DeviceSnapshot, ours: san.Served | None) -> Row:
+        made.append(str(device.address))
+        return make(device, ours)
 
-    monkeypatch.setattr(LiveTable, "show", noted)
-    app = console(FakeEngine())
-    async with app.run_test() as pilot:
+    monkeypatch.setattr(san, "device_row", noted)
+    many = tuple(device(f"e{shelf}.0") for shelf in range(500))
+    app = console(FakeEngine(replace(BUSY, devices=many)))
+    async with app.run_test(size=(80, 24)) as pilot:
+        assert len(keys(app)) == 1000
         await pilot.pause()
-        shown.clear()
+        made.clear()
         app.refresh_screen()
-        app.snapshot = replace(BUSY, devices=(replace(DEVICES[0], size=1), *DEVICES[1:]))
-        app.refresh_screen()
-        app.refresh_screen()
-    first, changed, again = ({row.key: row for row in rows} for rows in shown)
-    shelf, address = f"shelf {DEVICES[0].address.shelf}", str(DEVICES[0].address)
-    assert {key for key, row in changed.items() if first[key] is not row} == {shelf, address}
-    assert all(again[key] is row for key, row in changed.items())
-
-
-class TableApp(App[None]):
-    """One table."""
-
-    def __init__(self, table: LiveTable) -> None:
-        super().__init__()
-        self._table = table
-
-    def compose(self) -> ComposeResult:
-        """It alone."""
-        yield self._table
-
-
-async def test_cells_are_fitted_again_only_if_they_say_something_else(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A list is made anew once a second, and fitting its cells costs more than comparing them."""
-    table = LiveTable([Column("name", "name", 8)])
-    fitted: list[str] = []
-    fit = LiveTable._fitted
-
-    def noted(self: LiveTable, column: Column, cell: Text) -> Text:
-        fitted.append(cell.plain)
-        return fit(self, column, cell)
-
-    monkeypatch.setattr(LiveTable, "_fitted", noted)
-    app = TableApp(table)
-    async with app.run_test():
-        for second in ("two", "two", "too"):
-            fitted.clear()
-            table.show([Row("1", (Text("one"),)), Row("2", (Text(second),))])
-        assert fitted == ["too"]
-        assert [table.get_cell(key, "name").plain for key in "12"] == ["one", "too"]
-        table.show([Row("1", (Text("one", "red"),)), Row("2", (Text("too"),))])
-        assert fitted == ["too", "one"], "a new colour is something else"
+        assert made == [f"e{shelf}.0" for shelf in range(len(made))]
+        assert 5 < len(made) < 12
+        made.clear()
+        await pilot.press("end")
+        await pilot.pause()
+        assert "e499.0" in made
+        assert len(set(made)) < 12

@@ -57,6 +57,8 @@ def refusal(capsys: pytest.CaptureFixture[str], *arguments: str, code: ExitCode 
         (["export", "-b", "x", "9", "1", "eth1", "disk"], "'x' is not a valid integer"),
         (["export", "-o", "-5", "9", "1", "eth1", "disk"], "offset -5 is out of range"),
         (["export", "-l", "0", "9", "1", "eth1", "disk"], "length 0 is out of range"),
+        (["doctor", "nine"], "'nine' is not an address: write shelf.slot, as e9.1"),
+        (["doctor", "--wait", "0.5"], "0.5 is not in the range 1.0<=x<=60.0"),
         (["export", "--vlan", "0", "9", "1", "eth1", "disk"], "vlan 0 is out of range: choose 1 to 4094"),
         (["export", "--vlan", "-1", "9", "1", "eth1", "disk"], "vlan -1 is out of range"),
         (["export", "9", "1", "eth1 vlan 7", "disk"], "'eth1 vlan 7' is no interface"),

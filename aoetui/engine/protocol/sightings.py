@@ -9,7 +9,7 @@ from aoetui.engine.protocol.devices import Device, DeviceState, Path, Sameness
 from aoetui.engine.protocol.wire import SECTOR
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from aoetui.engine.protocol.address import Address, Mac
     from aoetui.engine.protocol.ata import Identity
@@ -68,16 +68,7 @@ class PathRecord:
 
     def facts(self) -> dict[str, Fact]:
         """What it answered, by the name a person reads; what is unknown is missing."""
-        said = self.advertised
-        facts: dict[str, Fact] = {
-            "config string": said.config_string,
-            "buffer count": said.buffer_count,
-            "firmware version": said.firmware_version,
-            "sector count": said.sector_count,
-        }
-        if (disk := self.identity) is not None:
-            facts |= {"size": disk.sectors * SECTOR, "model": disk.model, "serial": disk.serial, "firmware": disk.firmware}
-        return facts
+        return facts_of(self.advertised, self.identity)
 
     def value(self) -> Path:
         """Freeze."""
@@ -120,11 +111,7 @@ class DeviceRecord:
 
     def compare(self) -> tuple[Sameness, str]:
         """Judge whether its MACs are one disk; with DIFFERENT comes a text that names the MACs and what each answers."""
-        by_mac = self._facts_by_mac()
-        if differences := [text for name in FACTS_OF_A_DISK if (text := _difference(name, by_mac))]:
-            return Sameness.DIFFERENT, "; ".join(differences)
-        proven = len(by_mac) < 2 or all(_has_unique_serial(facts) for facts in by_mac.values())
-        return (Sameness.SAME if proven else Sameness.UNPROVEN), ""
+        return compare_facts(self._facts_by_mac())
 
     def _facts_by_mac(self) -> dict[Mac, dict[str, Fact]]:
         present = (path for path in self.paths.values() if path.state is not DeviceState.GONE)
@@ -150,7 +137,31 @@ class DeviceRecord:
         )
 
 
-def _difference(name: str, by_mac: dict[Mac, dict[str, Fact]]) -> str:
+def facts_of(said: Advertised, disk: Identity | None) -> dict[str, Fact]:
+    """What a path answered, by the name a person reads; what is unknown is missing."""
+    facts: dict[str, Fact] = {
+        "config string": said.config_string,
+        "buffer count": said.buffer_count,
+        "firmware version": said.firmware_version,
+        "sector count": said.sector_count,
+    }
+    if disk is not None:
+        facts |= {"size": disk.sectors * SECTOR, "model": disk.model, "serial": disk.serial, "firmware": disk.firmware}
+    return facts
+
+
+def compare_facts(by_mac: Mapping[Mac, Mapping[str, Fact]]) -> tuple[Sameness, str]:
+    """Judge by what each MAC of an address answered, as `PathRecord.facts` names it, whether they are one disk.
+
+    With DIFFERENT comes a text that names the MACs and what each answers.
+    """
+    if differences := [text for name in FACTS_OF_A_DISK if (text := _difference(name, by_mac))]:
+        return Sameness.DIFFERENT, "; ".join(differences)
+    proven = len(by_mac) < 2 or all(_has_unique_serial(facts) for facts in by_mac.values())
+    return (Sameness.SAME if proven else Sameness.UNPROVEN), ""
+
+
+def _difference(name: str, by_mac: Mapping[Mac, Mapping[str, Fact]]) -> str:
     known = [(mac, by_mac[mac][name]) for mac in sorted(by_mac) if name in by_mac[mac]]
     for mac, fact in known[1:]:
         first, other = known[0]
@@ -159,7 +170,7 @@ def _difference(name: str, by_mac: dict[Mac, dict[str, Fact]]) -> str:
     return ""
 
 
-def _has_unique_serial(facts: dict[str, Fact]) -> bool:
+def _has_unique_serial(facts: Mapping[str, Fact]) -> bool:
     if "serial" not in facts:
         return False
     return facts["model"] not in MODELS_WITHOUT_UNIQUE_SERIAL and facts["serial"] not in SERIALS_OF_NOBODY

@@ -23,6 +23,8 @@ class Rates:
     reorder: float = 0.02
     late: float = 0.5
     """Of those repeated or reordered: LATE_SECONDS late, rather than behind the next few frames."""
+    longest: int | None = None
+    """Bytes: longer frames are dropped, as by a switch port of a smaller MTU."""
 
 
 @dataclass(slots=True)
@@ -76,7 +78,7 @@ class Harm:
     def offer(self, parcel: Parcel) -> list[Parcel]:
         """The next frame comes in: what goes on now, in order."""
         self.counts.seen = parcel.number
-        match self._fate():
+        match self._fate_of(parcel):
             case _Fate.PASS:
                 gone = [parcel]
             case _Fate.DROP:
@@ -101,6 +103,11 @@ class Harm:
     def next_due(self) -> float:
         """When `due` has something without a further frame; infinite if nothing is held back."""
         return min((held.until for held in self._held), default=float("inf"))
+
+    def _fate_of(self, parcel: Parcel) -> _Fate:
+        if self._rates.longest is not None and len(parcel.frame) > self._rates.longest:
+            return _Fate.DROP
+        return self._fate()
 
     def _fate(self) -> _Fate:
         drawn = self._random.random()

@@ -95,6 +95,11 @@ class Way:
         """What was done on purpose."""
         return self.harm.counts
 
+    def fare(self, rates: Rates, seed: int = 1) -> None:
+        """Let other things befall its frames from now on."""
+        counts, self.harm = self.harm.counts, Harm(rates, seed)
+        self.harm.counts = counts
+
     def accidents(self) -> Accidents:
         """What was not. Not to be asked after `close`."""
         self._unheard += struct.unpack("=II", self._heard.getsockopt(_SOL_PACKET, _STATISTICS, 8))[1]  # which sets it to 0
