@@ -17,6 +17,7 @@ from aoetui.cli.export import export
 from aoetui.cli.kernel import kernel
 from aoetui.cli.options import CONTEXT, config_option
 from aoetui.cli.output import print_json, print_lines
+from aoetui.cli.trace import trace
 from aoetui.engine.api import UsageError
 
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ def locate(config: Path | None, as_json: bool) -> None:
         print_lines([f"{name:<7} {path}" for name, path in found.items()])
 
 
-for _command in (export, discover, stat, check, read, verify, kernel, doctor, locate):
+for _command in (export, discover, stat, check, read, verify, kernel, doctor, trace, locate):
     root.add_command(_command)
 
 

@@ -9,19 +9,23 @@ from typing import TYPE_CHECKING, TypeVar
 from aoetui import logs
 from aoetui.engine import places as folders
 from aoetui.engine.api import ChooseInterfaces, Discover, EngineError, UsageError
+from aoetui.engine.clock import Clock
 from aoetui.engine.config import ConfigError, ConfigFile
 from aoetui.engine.kernel.host import Host
 from aoetui.engine.links import candidates, read_links, refusal_for
 from aoetui.engine.local import LocalEngine
 from aoetui.engine.packet import PacketSocket
 from aoetui.engine.state import StateStore
+from aoetui.engine.tracing.live import LiveTrace
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     from aoetui.engine.api import Command, Engine
+    from aoetui.engine.commands.trace import TraceRequest
     from aoetui.engine.config import Config
+    from aoetui.engine.links import LinkFacts
     from aoetui.engine.snapshot import DeviceSnapshot
     from aoetui.engine.spec import ExportSpec
 
@@ -56,10 +60,7 @@ def chosen_interfaces(named: Sequence[str], config: Path | None) -> tuple[str, .
     NoPermissionError.
     """
     links = read_links()
-    chosen = named_or_configured(named, config)
-    if not chosen:
-        usable = ", ".join(candidates(links)) or "none on this host can carry AoE now"
-        raise UsageError(f"no interface is chosen: name one with -i, or in [engine] interfaces of the config ({usable})")
+    chosen = _chosen(named, config, links)
     for name in chosen:
         if refusal := refusal_for(name, links):
             raise EngineError(refusal, field="interfaces")
@@ -71,6 +72,24 @@ def chosen_interfaces(named: Sequence[str], config: Path | None) -> tuple[str, .
 def configured_interfaces(config: Path | None) -> tuple[str, ...]:
     """`[engine] interfaces`, as it stands there; empty if nobody chose."""
     return _checked(ConfigFile(config or folders.config_file())).interfaces or ()
+
+
+def traced_interfaces(named: Sequence[str], config: Path | None) -> tuple[str, ...]:
+    """The interfaces to listen on: those named, else `[engine] interfaces`. Raises UsageError listing the candidates."""
+    return _chosen(named, config, read_links())
+
+
+def _chosen(named: Sequence[str], config: Path | None, links: Mapping[str, LinkFacts]) -> tuple[str, ...]:
+    chosen = named_or_configured(named, config)
+    if not chosen:
+        usable = ", ".join(candidates(links)) or "none on this host can carry AoE now"
+        raise UsageError(f"no interface is chosen: name one with -i, or in [engine] interfaces of the config ({usable})")
+    return chosen
+
+
+def live_trace(request: TraceRequest) -> LiveTrace:
+    """A trace from frame to frame, to be entered. Raises EngineError."""
+    return LiveTrace(request, Clock().wall, read_links)
 
 
 @contextmanager

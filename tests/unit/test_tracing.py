@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from aoetui.engine.api import EngineError, UsageError
 from aoetui.engine.commands.trace import Mark, SaveTrace
 from aoetui.engine.protocol.captured import Direction
-from aoetui.engine.protocol.pcap import pcap_bytes
+from aoetui.engine.protocol.pcap import PcapWriter, file_bytes
 from aoetui.engine.tracing import looking
 from aoetui.engine.tracing.analysis import CONTEXT
 from aoetui.engine.tracing.files import load, save
@@ -279,7 +279,7 @@ def test_what_cannot_be_written_or_read_is_told(tmp_path: Path) -> None:
 def test_a_file_is_opened_as_far_as_it_is_good_and_fits(tmp_path: Path) -> None:
     frames = conversation(3000)
     frames.insert(5, captured(golden.READ_28[:12] + b"\x08\x00" + bytes(46)))
-    whole = b"".join(pcap_bytes(frames))
+    whole = b"".join(file_bytes(frames, PcapWriter()))
     path = tmp_path / "a.pcap"
     path.write_bytes(whole[:-3])
     opened = load(path)[1]
@@ -294,5 +294,5 @@ def test_a_file_is_opened_as_far_as_it_is_good_and_fits(tmp_path: Path) -> None:
 
 def test_times_of_a_file_are_looked_at_by_its_own_clock(tmp_path: Path) -> None:
     path = Path(tmp_path / "a.pcap")
-    path.write_bytes(b"".join(pcap_bytes(conversation(2))))
+    path.write_bytes(b"".join(file_bytes(conversation(2), PcapWriter())))
     assert [line.time_ns for line in load(path)[0].page("", None, 1).lines] == [START + 2 * MS + MS // 2]

@@ -29,8 +29,10 @@ __all__ = [
     "ShowFrame",
     "StartTrace",
     "StopTrace",
+    "TraceBatch",
     "TraceLine",
     "TracePage",
+    "TraceRequest",
 ]
 
 MOST_LINES = 1000
@@ -117,6 +119,43 @@ class ReadTrace(Errand[TracePage]):
     filter: str = ""
     first: int | None = None
     count: int = 100
+
+
+@dataclass(frozen=True, slots=True)
+class TraceRequest:
+    """What a trace on the command line is to do, from frame to frame."""
+
+    interfaces: tuple[str, ...] = ()
+    """Traced, unless a file is read."""
+    read: Path | None = None
+    """A capture file instead of interfaces."""
+    filter: str = ""
+    whole: bool = False
+    """As in StartTrace."""
+    count: int | None = None
+    """End after so many lines."""
+    seconds: float | None = None
+    """End after this time."""
+    write: Path | None = None
+    """Also write the frames of the lines here: pcapng if it ends so, else pcap."""
+    overwrite: bool = False
+    detail: bool = False
+    """Also decode each frame in full."""
+
+
+@dataclass(frozen=True, slots=True)
+class TraceBatch:
+    """Lines that are new."""
+
+    lines: tuple[TraceLine, ...]
+    details: tuple[FrameDetail, ...]
+    """One for each line, where asked for."""
+    missed: int
+    """Frames that were given up before they came to be lines, up to now."""
+    dropped: int
+    """Frames that the kernel could not hand over, up to now."""
+    problems: tuple[str, ...]
+    """Why an interface is not traced, or what is wrong with a file's end."""
 
 
 @dataclass(frozen=True, slots=True)

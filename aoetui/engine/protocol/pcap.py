@@ -200,28 +200,48 @@ def _frame_of(kind: int, body: bytes, order: str, links: list[_Link], number: in
     return Captured(time_ns, link.name, way, body[fixed : fixed + kept], max(length, kept))
 
 
-def pcap_bytes(frames: Iterable[Captured]) -> Iterator[bytes]:
-    """The parts of a pcap file with nanoseconds. It has no place for interface and direction."""
-    yield struct.pack("<IHHIIII", _NANO, 2, 4, 0, 0, MAX_FRAME, ETHERNET)
-    for each in frames:
+class PcapWriter:
+    """Makes the bytes of a pcap file with nanoseconds. It has no place for interface and direction."""
+
+    def head(self) -> bytes:
+        """What the file begins with."""
+        return struct.pack("<IHHIIII", _NANO, 2, 4, 0, 0, MAX_FRAME, ETHERNET)
+
+    def record(self, each: Captured) -> bytes:
+        """The next frame."""
         seconds, nanoseconds = divmod(each.time_ns, 1_000_000_000)
-        yield struct.pack("<IIII", seconds & 0xFFFFFFFF, nanoseconds, len(each.frame), each.length) + each.frame
+        return struct.pack("<IIII", seconds & 0xFFFFFFFF, nanoseconds, len(each.frame), each.length) + each.frame
 
 
-def pcapng_bytes(frames: Iterable[Captured]) -> Iterator[bytes]:
-    """The parts of a pcapng file, with interface and direction of each frame."""
-    yield _block(_SECTION, struct.pack("<IHHq", _ORDER_MAGIC, 1, 0, -1))
-    numbers: dict[str, int] = {}
-    for each in frames:
-        if each.interface not in numbers:
-            numbers[each.interface] = len(numbers)
+class PcapngWriter:
+    """Makes the bytes of a pcapng file, with interface and direction of each frame."""
+
+    def __init__(self) -> None:
+        self._numbers: dict[str, int] = {}
+
+    def head(self) -> bytes:
+        """What the file begins with."""
+        return _block(_SECTION, struct.pack("<IHHq", _ORDER_MAGIC, 1, 0, -1))
+
+    def record(self, each: Captured) -> bytes:
+        """The next frame, after its interface if that is new."""
+        link = b""
+        if each.interface not in self._numbers:
+            self._numbers[each.interface] = len(self._numbers)
             name = _option(_OPTION_NAME, each.interface.encode()) if each.interface else b""
             options = name + _option(_OPTION_RESOLUTION, b"\x09") + bytes(4)
-            yield _block(_INTERFACE, struct.pack("<HHI", ETHERNET, 0, MAX_FRAME) + options)
+            link = _block(_INTERFACE, struct.pack("<HHI", ETHERNET, 0, MAX_FRAME) + options)
         flags = _FLAGS.get(each.direction)
         options = b"" if flags is None else _option(_OPTION_FLAGS, struct.pack("<I", flags)) + bytes(4)
-        head = (numbers[each.interface], each.time_ns >> 32, each.time_ns & 0xFFFFFFFF, len(each.frame), each.length)
-        yield _block(_ENHANCED, struct.pack("<IIIII", *head) + _padded(each.frame) + options)
+        head = (self._numbers[each.interface], each.time_ns >> 32, each.time_ns & 0xFFFFFFFF, len(each.frame), each.length)
+        return link + _block(_ENHANCED, struct.pack("<IIIII", *head) + _padded(each.frame) + options)
+
+
+def file_bytes(frames: Iterable[Captured], writer: PcapWriter | PcapngWriter) -> Iterator[bytes]:
+    """The parts of a whole file."""
+    yield writer.head()
+    for each in frames:
+        yield writer.record(each)
 
 
 def _padded(value: bytes) -> bytes:

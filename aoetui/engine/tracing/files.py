@@ -8,7 +8,7 @@ from aoetui.engine.api import EngineError, UsageError
 from aoetui.engine.atomic import replace_file
 from aoetui.engine.commands.trace import OpenedTrace, SavedTrace
 from aoetui.engine.protocol.captured import brief_of
-from aoetui.engine.protocol.pcap import CaptureError, pcap_bytes, pcapng_bytes, read_frames
+from aoetui.engine.protocol.pcap import CaptureError, PcapngWriter, PcapWriter, file_bytes, read_frames
 from aoetui.engine.tracing.looking import Recording, filter_of
 from aoetui.engine.tracing.store import KEPT_BYTES
 
@@ -36,9 +36,9 @@ class _Counted:
             yield each
 
 
-def capture_bytes(path: Path, frames: Iterable[Captured]) -> Iterator[bytes]:
-    """The parts of a file of this name: pcapng if it ends so, else pcap."""
-    return pcapng_bytes(frames) if path.suffix == ".pcapng" else pcap_bytes(frames)
+def writer_for(path: Path) -> PcapWriter | PcapngWriter:
+    """Who makes the bytes of a file of this name: pcapng if it ends so, else pcap."""
+    return PcapngWriter() if path.suffix == ".pcapng" else PcapWriter()
 
 
 def save(recording: Recording, command: SaveTrace) -> SavedTrace:
@@ -52,7 +52,7 @@ def save(recording: Recording, command: SaveTrace) -> SavedTrace:
         if target.exists() and not command.overwrite:
             raise EngineError(f"{target} exists: choose another name, or have it overwritten", field="path")
         counted = _Counted(recording.passing(command.filter))
-        replace_file(target, capture_bytes(target, counted))
+        replace_file(target, file_bytes(counted, writer_for(target)))
     except (OSError, RuntimeError) as failed:
         why = failed.strerror if isinstance(failed, OSError) else str(failed)
         raise EngineError(f"{target} cannot be written: {why}", field="path") from failed

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aoetui.engine.protocol.captured import Captured, Direction
-from aoetui.engine.protocol.pcap import MAX_FRAME, CaptureError, pcap_bytes, pcapng_bytes, read_frames
+from aoetui.engine.protocol.pcap import MAX_FRAME, CaptureError, PcapngWriter, PcapWriter, file_bytes, read_frames
 from tests.unit.protocol import golden
 from tests.unit.protocol.captures import CAPTURED, SECOND, START, captured
 
@@ -31,22 +31,22 @@ def read_until_wrong(data: bytes) -> tuple[list[Captured], str]:
 
 
 ONE = captured(golden.READ_48, START + 123_456_789)
-PCAP = b"".join(pcap_bytes([ONE, ONE]))
-PCAPNG = b"".join(pcapng_bytes([ONE, ONE]))
+PCAP = b"".join(file_bytes([ONE, ONE], PcapWriter()))
+PCAPNG = b"".join(file_bytes([ONE, ONE], PcapngWriter()))
 IN_SECONDS = st.integers(0, 0xFFFFFFFF).map(lambda seconds: seconds * SECOND + 7)
 
 
 @given(st.lists(CAPTURED, max_size=5), IN_SECONDS)
 def test_pcap_keeps_time_bytes_and_length(frames: list[Captured], at: int) -> None:
     frames = [Captured(at, "eth1", each.direction, each.frame, each.length) for each in frames]
-    found = read(b"".join(pcap_bytes(frames)))
+    found = read(b"".join(file_bytes(frames, PcapWriter())))
     assert found == [Captured(at, "", Direction.UNKNOWN, each.frame, each.length) for each in frames]
 
 
 @given(st.lists(CAPTURED, max_size=5))
 def test_pcapng_keeps_interface_and_direction_too(frames: list[Captured]) -> None:
     as_in = {Direction.OTHER: Direction.IN}
-    found = read(b"".join(pcapng_bytes(frames)))
+    found = read(b"".join(file_bytes(frames, PcapngWriter())))
     kept = [(each.interface, each.frame, each.length, as_in.get(each.direction, each.direction)) for each in frames]
     assert [(each.interface, each.frame, each.length, each.direction) for each in found] == kept
     assert [each.time_ns for each in found] == [each.time_ns if each.time_ns < 2**62 else 0 for each in frames]
