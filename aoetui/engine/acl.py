@@ -25,7 +25,7 @@ class AccessLists:
     """Who is meant by the words of an export. Fails closed: a word that means nothing opens nothing."""
 
     def __init__(self, ethers: Path = ETHERS) -> None:
-        self._ethers = ethers
+        self.ethers = ethers
         self.groups: Mapping[str, frozenset[Mac]] = {}
         """Of the config's `[acl]`."""
 
@@ -38,7 +38,7 @@ class AccessLists:
 
     def _members(self, name: str, words: Iterable[str]) -> frozenset[Mac]:
         try:
-            return members(words, self.groups, self._ethers)
+            return members(words, self.groups, self.ethers)
         except UnknownWordError as error:
             raise EngineError(f"{name} {error}", field=name) from error
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from aoetui.engine.views import Standing
 
 _SHOWN_MACS = 3
+_CORRUPTS = "Linux takes them for paths of one disk and corrupts both; end one of them or change its address"
 
 
 def alarms_of(
@@ -52,18 +53,19 @@ def _export_alarm(export: Standing | ExportSnapshot) -> Alarm | None:
 def _device_alarm(device: DeviceSnapshot, export: Standing | ExportSnapshot | None, link_macs: Mapping[str, Mac]) -> Alarm | None:
     if device.sameness is not Sameness.DIFFERENT:
         return None
-    macs = _named(path.mac for path in device.paths if path.state is not DeviceState.GONE)
+    macs = [path.mac for path in device.paths if path.state is not DeviceState.GONE]
     if device.ours:
         ports = [interface_of(port.interface) for port in export.ports if port.serving] if export is not None else []
         own = _named(link_macs[link] for link in ports if link in link_macs)
-        whose = f"others answer for our address ({macs}, beside our {own})"
+        text = f"others answer for our address ({_named(macs)}, beside our {own}): {_CORRUPTS}"
     else:
-        whose = f"different disks answer at one address ({macs})"
-    return Alarm(
-        Severity.ALARM,
-        str(device.address),
-        f"{whose}: Linux takes them for paths of one disk and corrupts both; end one of them or change its address",
-    )
+        text = different_disks(macs)
+    return Alarm(Severity.ALARM, str(device.address), text)
+
+
+def different_disks(macs: Iterable[Mac]) -> str:
+    """The sentence on MACs that answer for one address as different disks."""
+    return f"different disks answer at one address ({_named(macs)}): {_CORRUPTS}"
 
 
 def _driver_alarms(kernel: KernelSnapshot) -> list[Alarm]:

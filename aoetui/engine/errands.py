@@ -17,6 +17,7 @@ from aoetui.engine.doctor.bundle import make_bundle
 from aoetui.engine.doctor.examine import examine
 from aoetui.engine.initiator.path_check import check_paths
 from aoetui.engine.kernel.desk import KernelDesk
+from aoetui.engine.initiator.remote_handlers import remote_handlers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -49,6 +50,7 @@ def handlers(core: Core, snapshot: Callable[[], EngineSnapshot]) -> Mapping[type
         StartCopy: core.tasks.start,
         CancelTask: lambda command: core.tasks.cancel(command.number),
         ForgetTask: lambda command: core.tasks.forget(command.number),
+        **remote_handlers(core),
     }
 
 

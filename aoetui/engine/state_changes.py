@@ -7,24 +7,18 @@ from typing import TYPE_CHECKING
 from aoetui.engine.api import EngineError
 from aoetui.engine.protocol import changes
 from aoetui.engine.protocol.repeats import ChangeRepeats
+from aoetui.engine.shown import shown_list, shown_string
 from aoetui.engine.snapshot import Severity
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from aoetui.engine.clock import Clock
     from aoetui.engine.current_facts import CurrentFacts
     from aoetui.engine.events import EventLog
     from aoetui.engine.jobs import Edit, Job
-    from aoetui.engine.protocol.address import Mac
     from aoetui.engine.protocol.changes import Change
     from aoetui.engine.protocol.facts import TargetState
     from aoetui.engine.protocol.replies import Reply
     from aoetui.engine.state import KeptState
-
-_SHOWN_BYTES = 64
-_SHOWN_MACS = 3
-"""Of what initiators set, in an event."""
 
 
 class StateChanges:
@@ -77,26 +71,14 @@ class StateChanges:
         """Say what was changed, and by whom: a mask list or a reservation shuts others out."""
         after = self._facts.now.state
         if after.config_string != before.config_string:
-            self._say_set("config string", _string(after.config_string), who)
+            self._say_set("config string", shown_string(after.config_string), who)
         if after.mask != before.mask:
-            self._say_set("mask list", _macs(after.mask), who)
+            self._say_set("mask list", shown_list(after.mask), who)
         if after.reservation != before.reservation:
-            self._say_set("reservation", _macs(after.reservation), who)
+            self._say_set("reservation", shown_list(after.reservation), who)
 
     def _say_set(self, name: str, value: str, who: str) -> None:
         self._say(Severity.INFO, f"{name} {f'set to {value}' if value else 'cleared'} by {who}")
 
     def _say(self, severity: Severity, text: str) -> None:
         self._events.add(severity, str(self._facts.now.address), text)
-
-
-def _string(string: bytes) -> str:
-    """Its first bytes: thousands of events are kept, and whoever shares the Ethernet makes them. Show them as plain text only."""
-    shown = repr(string[:_SHOWN_BYTES])[1:] if string else ""
-    return shown if len(string) <= _SHOWN_BYTES else f"{shown}... ({len(string)} bytes)"
-
-
-def _macs(macs: Sequence[Mac]) -> str:
-    """The first of them, for the same reason."""
-    shown = ", ".join(str(mac) for mac in macs[:_SHOWN_MACS])
-    return shown if len(macs) <= _SHOWN_MACS else f"{shown} and {len(macs) - _SHOWN_MACS} more"

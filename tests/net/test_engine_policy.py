@@ -121,7 +121,7 @@ def test_a_config_with_a_word_that_means_nothing_serves_nothing(veth_pair: VethP
 
 def test_a_host_that_left_ethers_keeps_the_export_closed(near: LocalEngine, tmp_path: Path) -> None:
     ethers = tmp_path / "ethers"
-    near._core.acl._ethers = ethers  # /etc/ethers is the host's, not a test's to change
+    near._core.acl.ethers = ethers  # /etc/ethers is the host's, not a test's to change
     wanted = spec(disk(tmp_path), accept=("web01",))
     with pytest.raises(EngineError, match="accept holds 'web01'") as refused:
         add(near, wanted)

@@ -34,13 +34,14 @@ Heard = tuple[str, bytes]
 class Conversation:
     """One user of the wire. Made by `Conversations.open`; `tag` and `receive` are for one thread, the rest for any."""
 
-    def __init__(self, conversations: Conversations, ports: Ports, number: int) -> None:
+    def __init__(self, conversations: Conversations, ports: Ports, number: int, first_tag: int | None = None) -> None:
         self._conversations = conversations
         self._ports = ports
         self.number = number
         self._base = CONVERSATION_TAG | number << _SEQUENCE_BITS
         # At random, so that late answers to whoever had this number before are not taken for its own.
-        first, every = secrets.randbelow(_SEQUENCES), range(_SEQUENCES)
+        first = secrets.randbelow(_SEQUENCES) if first_tag is None else first_tag
+        every = range(_SEQUENCES)
         self.tags: Iterator[int] = map(self._base.__or__, chain(every[first:], chain.from_iterable(repeat(every))))
         """One after the other; each comes again after a million."""
         self._inbox: deque[Heard] = deque(maxlen=_INBOX_LIMIT)
@@ -103,15 +104,18 @@ class Conversations:
         self._numbers = count(secrets.randbelow(MAX_OPEN))
         self._ended = False
 
-    def open(self) -> Conversation:
-        """Begin one. Raises EndingError once the engine ends; with MAX_OPEN of them open, RuntimeError."""
+    def open(self, *, first_tag: int | None = None) -> Conversation:
+        """Begin one, with `first_tag` as the low 20 bits of its first tag; None: any.
+
+        Raises EndingError once the engine ends; with MAX_OPEN of them open, RuntimeError.
+        """
         with self._lock:
             if self._ended:
                 raise EndingError
             if len(self._open) >= MAX_OPEN:
                 raise RuntimeError(f"{MAX_OPEN} conversations are open: one of their users does not close them")
             number = next(each for each in (value % MAX_OPEN for value in self._numbers) if each not in self._open)
-            made = self._open[number] = Conversation(self, self._ports, number)
+            made = self._open[number] = Conversation(self, self._ports, number, first_tag)
             return made
 
     def closed(self, conversation: Conversation) -> None:

@@ -20,6 +20,21 @@ if TYPE_CHECKING:
     from aoetui.engine.protocol.address import Address, Mac
 
 
+def config_limit(frame_limit: int) -> int:
+    """Bytes of the longest config string that a frame of `frame_limit` bytes holds."""
+    return max(0, min(MAX_CONFIG_STRING, frame_limit - CONFIG_HEADER))
+
+
+def mask_limit(frame_limit: int) -> int:
+    """MACs of the longest mask list that a frame of `frame_limit` bytes holds: 185 where the MTU is 1500."""
+    return max(0, min(MAX_LIST, (frame_limit - MASK_HEADER) // DIRECTIVE))
+
+
+def reservation_limit(frame_limit: int) -> int:
+    """MACs of the longest reservation that a frame of `frame_limit` bytes holds: 248 where the MTU is 1500."""
+    return max(0, min(MAX_LIST, (frame_limit - RESERVE_HEADER) // MAC_LENGTH))
+
+
 @dataclass(frozen=True, slots=True)
 class PortFacts:
     """What an answer needs to know of the interface it leaves by."""
@@ -76,17 +91,17 @@ class ExportFacts:
     @property
     def config_limit(self) -> int:
         """Bytes that the config string may have."""
-        return max(0, min(MAX_CONFIG_STRING, self.frame_limit - CONFIG_HEADER))
+        return config_limit(self.frame_limit)
 
     @property
     def mask_limit(self) -> int:
         """MACs that the mask list may hold: 185 where the MTU is 1500."""
-        return max(0, min(MAX_LIST, (self.frame_limit - MASK_HEADER) // DIRECTIVE))
+        return mask_limit(self.frame_limit)
 
     @property
     def reservation_limit(self) -> int:
         """MACs that a reservation may hold: 248 where the MTU is 1500."""
-        return max(0, min(MAX_LIST, (self.frame_limit - RESERVE_HEADER) // MAC_LENGTH))
+        return reservation_limit(self.frame_limit)
 
     def with_state(self, state: TargetState) -> ExportFacts:
         """The same export with another state."""
