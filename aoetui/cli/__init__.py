@@ -8,15 +8,19 @@ import click
 
 import aoetui
 from aoetui.cli import running
+from aoetui.cli.access import mask, reserve
+from aoetui.cli.cfg import cfg
 from aoetui.cli.check import check
 from aoetui.cli.copying import read, verify
 from aoetui.cli.discover import discover, stat
 from aoetui.cli.doctor import doctor
 from aoetui.cli.errors import guarded
 from aoetui.cli.export import export
+from aoetui.cli.identify import identify
 from aoetui.cli.kernel import kernel
 from aoetui.cli.options import CONTEXT, config_option
 from aoetui.cli.output import print_json, print_lines
+from aoetui.cli.ping import ping
 from aoetui.cli.trace import trace
 from aoetui.engine.api import UsageError
 
@@ -58,7 +62,8 @@ def locate(config: Path | None, as_json: bool) -> None:
         print_lines([f"{name:<7} {path}" for name, path in found.items()])
 
 
-for _command in (export, discover, stat, check, read, verify, kernel, doctor, trace, locate):
+_VERBS = (export, discover, stat, check, cfg, mask, reserve, identify, ping, read, verify, kernel, doctor, trace, locate)
+for _command in _VERBS:
     root.add_command(_command)
 
 

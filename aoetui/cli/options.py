@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
 Decorated = TypeVar("Decorated", bound="Callable[..., object]")
+Made = TypeVar("Made")
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
 
@@ -41,8 +42,21 @@ def address_named(text: str) -> Address:
         raise UsageError(str(error), field="address") from error
 
 
+def checked(make: Callable[[], Made]) -> Made:
+    """What `make` makes; its ValueError becomes a UsageError."""
+    try:
+        return make()
+    except ValueError as error:
+        raise UsageError(str(error)) from error
+
+
+def mac_of(text: str | None) -> Mac | None:
+    """The MAC of `--mac`. Raises UsageError."""
+    return None if text is None else macs_of([text])[0]
+
+
 def macs_of(texts: Iterable[str]) -> tuple[Mac, ...]:
-    """The mask list of `-m`. Raises UsageError."""
+    """MACs as `-m` and its like take them. Raises UsageError."""
     try:
         macs = tuple(Mac.parse(text) for text in parts(texts))
     except ValueError as error:
@@ -51,6 +65,20 @@ def macs_of(texts: Iterable[str]) -> tuple[Mac, ...]:
         if not mac.is_sender:
             raise UsageError(f"no frame can come from {mac}: name the initiator's own MAC", field="mask")
     return macs
+
+
+def device_options(command: Decorated) -> Decorated:
+    """`-i`, `--mac` and `--json`, as every command to one device has them."""
+    json = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+    mac = click.option("--mac", metavar="MAC", help="The one that is meant, where several MACs answer for the address.")
+    return interface_option(mac(json(command)))
+
+
+def interface_option(command: Decorated) -> Decorated:
+    """`-i`, which may be repeated."""
+    return click.option(
+        "-i", "--interface", "interfaces", multiple=True, metavar="IFACE", help="Ask on this interface; may be repeated."
+    )(command)
 
 
 def survey_options(command: Decorated) -> Decorated:
@@ -64,10 +92,7 @@ def survey_options(command: Decorated) -> Decorated:
         metavar="SECONDS",
         help="How long to listen.",
     )
-    interface = click.option(
-        "-i", "--interface", "interfaces", multiple=True, metavar="IFACE", help="Ask on this interface; may be repeated."
-    )
-    return interface(wait(json(command)))
+    return interface_option(wait(json(command)))
 
 
 config_option = click.option(

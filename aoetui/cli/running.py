@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, TypeVar
 
 from aoetui import logs
+from aoetui.cli.options import parts
 from aoetui.engine import places as folders
 from aoetui.engine.api import ChooseInterfaces, Discover, EngineError, UsageError
 from aoetui.engine.clock import Clock
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from aoetui.engine.api import Command, Engine
+    from aoetui.engine.api import Command, Engine, Errand
     from aoetui.engine.commands.trace import TraceRequest
     from aoetui.engine.config import Config
     from aoetui.engine.links import LinkFacts
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
     from aoetui.engine.spec import ExportSpec
 
 Result = TypeVar("Result")
-
 _ANSWER_SECONDS = 10.0
 """How long the engine may take over a command before we say so."""
 _PATIENCE = 90.0
@@ -115,6 +115,12 @@ def ask(engine: Engine, command: Command[Result], seconds: float = _PATIENCE) ->
     except TimeoutError as error:
         text = f"no end of it within {seconds:.0f} s: the kernel's log (`dmesg`) may say what it waits for"
         raise EngineError(text) from error
+
+
+def carry_out(errand: Errand[Result], named: Sequence[str], config: Path | None) -> Result:
+    """Have one errand carried out on the interfaces that are named, or chosen in the config. Raises EngineError."""
+    with san_engine(chosen_interfaces(parts(named), config)) as engine:
+        return engine.submit(errand).result()
 
 
 def survey(interfaces: Sequence[str], wait: float) -> tuple[DeviceSnapshot, ...]:

@@ -16,8 +16,8 @@ from aoetui.engine.conflicts import EndingError
 from aoetui.engine.doctor.bundle import make_bundle
 from aoetui.engine.doctor.examine import examine
 from aoetui.engine.initiator.path_check import check_paths
-from aoetui.engine.kernel.desk import KernelDesk
 from aoetui.engine.initiator.remote_handlers import remote_handlers
+from aoetui.engine.kernel.desk import KernelDesk
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

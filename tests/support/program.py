@@ -201,13 +201,14 @@ def run(
     *arguments: str,
     program: Sequence[str] = (sys.executable, "-m", "aoetui"),
     stdout: int = subprocess.PIPE,
+    stdin: int = subprocess.DEVNULL,
 ) -> subprocess.CompletedProcess[str]:
     """Run `aoetui ARGUMENTS` in a namespace to its end."""
 
     def body() -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             [*program, *arguments],
-            stdin=subprocess.DEVNULL,
+            stdin=stdin,
             stdout=stdout,
             stderr=subprocess.PIPE,
             text=True,

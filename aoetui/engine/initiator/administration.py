@@ -15,7 +15,7 @@ from aoetui.engine.initiator.refusals import refused
 from aoetui.engine.initiator.remote_device import remote_device
 from aoetui.engine.protocol.changes import unique
 from aoetui.engine.protocol.frames import ConfigArgument, MaskArgument, ReserveArgument
-from aoetui.engine.protocol.mask_edits import batches, directives_for, wanted_list
+from aoetui.engine.protocol.mask_edits import applied, batches, directives_for, wanted_list
 from aoetui.engine.protocol.wire import VERSION, AoeError, Command, ConfigOp, MaskError, MaskOp, ReserveOp
 from aoetui.engine.shown import shown_list, shown_string
 from aoetui.engine.snapshot import Severity
@@ -56,17 +56,16 @@ class Administration:
         op = ConfigOp.FORCE_SET if command.force else ConfigOp.SET
         question = ConfigArgument(0, 0, 0, VERSION, op, command.string)
         with remote_device(self._core, command.address) as device:
-            before = self._sound(device, command.mac, "config_string")
+            self._sound(device, command.mac, "config_string")
             problems = {
-                mac: self._refusal(device, paths, Command.QUERY_CONFIG, question, before)
+                mac: self._refusal(device, paths, Command.QUERY_CONFIG, question, AoeError.CONFIG_STRING_PRESENT)
                 for mac, paths in paths_by_mac(device, command.mac).items()
             }
             after = read_state(self._core, device, command.mac)
         self._tell(command.address, f"config string {_set_to(shown_string(command.string))}")
         for target in after.targets:
             if target.config_string != command.string:
-                why = problems.get(target.mac) or f"{command.address} answered, and did not do it"
-                raise EngineError(f"{why}; it has {shown_string(target.config_string) or 'none'} now", field="config_string")
+                raise EngineError(_config_problem(command.address, target, problems[target.mac]), field="config_string")
         return after
 
     def edit_mask(self, command: EditRemoteMask) -> RemoteState:
@@ -100,13 +99,13 @@ class Administration:
                     raise EngineError(text, field="reservation")
                 paths = self._holders_first(device, target)
                 question = ReserveArgument(op, wanted)
-                problems[target.mac] = self._refusal(device, paths, Command.RESERVE, question, before)
+                problems[target.mac] = self._refusal(device, paths, Command.RESERVE, question, AoeError.TARGET_RESERVED)
             after = read_state(self._core, device, command.mac)
         self._tell(command.address, f"reservation {_set_to(shown_list(wanted))}")
         for target in after.targets:
             if set(target.reservation or ()) != set(wanted):
-                why = problems.get(target.mac) or f"{command.address} answered, and did not do it"
-                raise EngineError(f"{why}; it is reserved for {named(after, target.reservation)} now", field="reservation")
+                holders = named(after, target.reservation)
+                raise EngineError(_reservation_problem(command.address, holders, problems[target.mac]), field="reservation")
         return after
 
     def _sound(self, device: RemoteDevice, mac: Mac | None, field: str) -> RemoteState:
@@ -135,8 +134,13 @@ class Administration:
             )
         )
 
-    def _refusal(self, device: RemoteDevice, paths: Paths, command: Command, question: Argument, before: RemoteState) -> str:
-        """Ask for a change; why it was refused, or nothing. Silence is no refusal yet: what stands is read afterwards."""
+    def _refusal(
+        self, device: RemoteDevice, paths: Paths, command: Command, question: Argument, later: AoeError
+    ) -> str | AoeError:
+        """Ask for a change; why it was refused, or nothing. Silence is no refusal yet: what stands is read afterwards.
+
+        `later` is what stands in the way of a change: the caller names it, once it has read it.
+        """
         try:
             frame = device.ask(command, question, paths=paths).frame
         except NoAnswerError as error:
@@ -144,11 +148,8 @@ class Administration:
         match frame.header.error:
             case None:
                 return ""
-            case AoeError.CONFIG_STRING_PRESENT:
-                return f"{device.address} has a config string already: set it by force to replace it"
-            case AoeError.TARGET_RESERVED:
-                holders = next((target.reservation for target in before.targets if target.mac == paths[0].mac), ())
-                return f"{device.address} is reserved for {named(before, holders)}: have it released there, or take it by force"
+            case code if code == later:
+                return later
             case code:
                 return refused(device.address, code)
 
@@ -174,13 +175,17 @@ class _MaskEdit:
         own = {mac for path in self._paths if (mac := own_mac(core, path)) is not None}
         self.locks_out = bool(self.wanted) and not own & set(self.wanted)
         self._limit = before.limits.mask
-        self._directives = directives_for(target.mask, self.wanted, limit=self._limit, own=own)
+        directives = directives_for(target.mask, self.wanted, limit=self._limit, own=own)
+        self._batches = batches(directives, most=max(1, self._limit), own=own)
 
     def carry_out(self) -> str:
         """Send all that is to be changed; why not all was, or nothing."""
-        for batch in batches(self._directives, max(1, self._limit)):
+        for batch in self._batches:
+            expected = applied(self.target.mask or (), batch)
             if problem := self._send(batch):
                 return problem
+            if frozenset(self.target.mask or ()) != expected:
+                break  # it does not do what it answers: go no further
         return ""
 
     def _send(self, batch: Sequence[Directive]) -> str:
@@ -220,6 +225,19 @@ def _failed(address: Address, said: MaskArgument, batch: Sequence[Directive]) ->
             return f"{address} does not understand what is to become of {which} on its mask list"
         case code:
             return f"{address} did not change its mask list at {which} (error {code})"
+
+
+def _config_problem(address: Address, target: RemoteTarget, problem: str | AoeError) -> str:
+    stands = shown_string(target.config_string)
+    if isinstance(problem, AoeError):
+        return f"{address} has the config string {stands} already: set it by force to replace it"
+    return f"{problem or f'{address} answered, and did not do it'}; its config string is {stands or 'empty'} now"
+
+
+def _reservation_problem(address: Address, holders: str, problem: str | AoeError) -> str:
+    if isinstance(problem, AoeError):
+        return f"{address} is reserved for {holders}: have it released there, or take it by force"
+    return f"{problem or f'{address} answered, and did not do it'}; it is reserved for {holders} now"
 
 
 def _locks_out(before: RemoteState) -> str:

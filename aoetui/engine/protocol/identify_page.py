@@ -250,6 +250,8 @@ def _minutes(word: int) -> str:
 
 def _page(page: Page) -> Lines:
     yield "checksum", "checksum", _checksum(page)
+    vendor = page.words[7:10]
+    yield "vendor", "vendor's words 7 to 9", " ".join(f"{word:#06x}" for word in vendor) if any(vendor) else ""
     used = sum(map(bool, page.words))
     yield "words-used", "words that are not zero", f"{used} of {WORDS}"
 

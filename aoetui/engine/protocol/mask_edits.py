@@ -40,6 +40,23 @@ def directives_for(current: Sequence[Mac], wanted: Sequence[Mac], *, limit: int,
     return tuple(found)
 
 
-def batches(directives: Sequence[Directive], most: int) -> list[tuple[Directive, ...]]:
-    """The directives in frames of at most `most`, from 1."""
-    return [tuple(directives[first : first + most]) for first in range(0, len(directives), most)]
+def batches(directives: Sequence[Directive], *, most: int, own: Collection[Mac]) -> list[tuple[Directive, ...]]:
+    """The directives in frames of at most `most`, from 1. Those that take `own` off the list have a frame of their own.
+
+    So it can be seen before whether all else was done: vblade 25 answers a deletion and does not shorten its list, and with the
+    others still on it this host would be shut out.
+    """
+    last = [each for each in directives if each.op == DirectiveOp.DELETE and each.mac in own]
+    rest = [each for each in directives if each not in last]
+    return [tuple(part[first : first + most]) for part in (rest, last) for first in range(0, len(part), most)]
+
+
+def applied(current: Sequence[Mac], directives: Iterable[Directive]) -> frozenset[Mac]:
+    """The MACs on the list once these directives are carried out."""
+    found = set(current)
+    for each in directives:
+        if each.op == DirectiveOp.ADD:
+            found.add(each.mac)
+        else:
+            found.discard(each.mac)
+    return frozenset(found)

@@ -130,6 +130,7 @@ def test_our_own_page_in_full() -> None:
         ({"w2": 0xC837}, "specific", "spins up by itself, page complete"),
         ({"w47": 0x8010, "w59": 0x0110}, "multiple", "at most 16, 16 now"),
         ({"w83": 0x4008, "w86": 0x0008, "w91": 0x4080}, "apm-level", "128"),
+        ({"w7": 0x0107, "w9": 9}, "vendor", "0x0107 0x0000 0x0009"),
         ({"w209": 0x4001}, "alignment", "sector 1"),
         ({"w255": 0x5CA5}, "checksum", "WRONG: the page was changed on its way, or made up"),
     ],
