@@ -1,12 +1,11 @@
-"""The config string of an export of ours."""
+"""The config string of an export of ours, or of a device of somebody else."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 from textual.widgets import Input
 
-from aoetui.engine.api import SetConfigString
 from aoetui.screens.edit_state import EditState
 from aoetui.widgets import figures
 from aoetui.widgets.escapes import escaped, unescaped
@@ -15,9 +14,9 @@ from aoetui.widgets.fields import Field, Line, Tone
 if TYPE_CHECKING:
     from textual.app import ComposeResult
 
-    from aoetui.engine.snapshot import ExportSnapshot
+    from aoetui.engine.api import Command
     from aoetui.screens.confirm import Confirm
-    from aoetui.screens.edit_state import Edit
+    from aoetui.screens.edit_subject import Subject
 
 MEANING = (
     "A label that this target keeps and tells to whoever asks; hosts find their disk by it. Any initiator that is answered"
@@ -31,10 +30,10 @@ class EditConfig(EditState):
 
     AUTO_FOCUS = "#config-string"
 
-    def __init__(self, export: ExportSnapshot) -> None:
-        super().__init__(export, title="Config string", meaning=MEANING, keys=KEYS, field="config_string")
-        self._first = escaped(export.config_string)
-        self._limit = export.limits.config_string
+    def __init__(self, subject: Subject) -> None:
+        super().__init__(subject, title="Config string", meaning=MEANING, keys=KEYS, field="config_string")
+        self._first = escaped(cast("bytes", subject.value("config_string")))
+        self._limit = subject.limits.config_string
 
     def body(self) -> ComposeResult:
         """The line, and how long it is."""
@@ -59,7 +58,7 @@ class EditConfig(EditState):
             return
         counted = f"{length} of {figures.many(self._limit, 'byte')}"
         if length > self._limit:
-            self.field.say(f"{counted}: too long for a reply on every interface of this export", Tone.ERROR)
+            self.field.say(f"{counted}: too long for a reply on every interface that it answers on", Tone.ERROR)
         else:
             self.field.say(counted)
 
@@ -67,19 +66,15 @@ class EditConfig(EditState):
         """Enter saves."""
         self.action_save()
 
-    def value_in(self, export: ExportSnapshot) -> bytes:
-        """The string as it is."""
-        return export.config_string
-
-    def command(self) -> SetConfigString:
+    def command(self) -> Command[Any]:
         """What is typed."""
-        return SetConfigString(self.address, self._typed())
+        return self.subject.command("config_string", self._typed())
 
-    def question(self, command: Edit) -> Confirm | None:  # noqa: ARG002 - what every edit may ask
+    def question(self) -> Confirm | None:
         """It shuts nobody out."""
         return None
 
-    def said(self, command: Edit) -> str:  # noqa: ARG002 - what every edit says
+    def said(self) -> str:
         """What it is now."""
         return f"{self.address} has its config string." if self._typed() else f"{self.address} has no config string now."
 

@@ -1,36 +1,29 @@
-"""The mask list and the reservation of an export of ours: MACs picked from those that came, or typed."""
+"""The mask list and the reservation of an export of ours, or of a device: MACs picked from those that are known, or typed."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from rich.text import Text
 from textual.content import Content
 from textual.widgets import Input, SelectionList, Static
 from textual.widgets.selection_list import Selection
 
-from aoetui.engine.api import SetMask, SetReservation
 from aoetui.engine.protocol.address import Mac
-from aoetui.screens.confirm import Confirm, user_line
 from aoetui.screens.edit_state import EditState
 from aoetui.widgets import figures
 from aoetui.widgets.fields import Field, Line, MarkedList, Tone
-from aoetui.widgets.known_macs import known_macs, shut_out
 from aoetui.widgets.plain import plain
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from datetime import datetime
-
     from textual.app import ComposeResult
 
-    from aoetui.engine.protocol.address import Address
-    from aoetui.engine.snapshot import ExportSnapshot, InitiatorSnapshot
-    from aoetui.screens.edit_state import Edit
+    from aoetui.engine.api import Command
+    from aoetui.screens.confirm import Confirm
+    from aoetui.screens.edit_subject import Subject
 
 KEYS = "space marks  enter adds  ctrl+s saves"
-GIVEN_UP = "Linux retries their reads and writes for 180 s, then fails the disk."
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,16 +31,13 @@ class MacListKind:
     """Which of the two lists, and its words."""
 
     field: str
-    """Of ExportSnapshot, StateLimits and the engine's refusals."""
+    """Of a subject, StateLimits and the engine's refusals."""
     title: str
     meaning: str
     everybody: str
     """What an empty list means."""
     only: str
     """What a list means to those on it, after `Only 2 MACs`."""
-    others: str
-    """What becomes of those who are shut out."""
-    command: Callable[[Address, tuple[Mac, ...]], SetMask | SetReservation]
 
 
 MASK = MacListKind(
@@ -57,8 +47,6 @@ MASK = MacListKind(
     " intruders: a MAC can be forged. Initiators can change it too.",
     "Empty: every initiator is answered.",
     "will be answered",
-    "They will get no answer any more.",
-    SetMask,
 )
 RESERVATION = MacListKind(
     "reservation",
@@ -67,20 +55,18 @@ RESERVATION = MacListKind(
     " Initiators set and release it too.",
     "Empty: nobody holds it, and all may read and write.",
     "may read and write",
-    "Their reads and writes will be refused.",
-    SetReservation,
 )
 
 
 class EditMacs(EditState):
-    """The MACs that came, those on the list marked; and a line for others. `now` is when the export was so."""
+    """The MACs that are known, those on the list marked; and a line for others."""
 
-    def __init__(self, export: ExportSnapshot, kind: MacListKind, now: datetime) -> None:
+    def __init__(self, subject: Subject, kind: MacListKind) -> None:
         self._kind = kind
-        super().__init__(export, title=kind.title, meaning=kind.meaning, keys=KEYS, field=kind.field)
-        self._listed = self.value_in(export)
-        self._known = known_macs(export, self._listed, now)
-        self._limit = cast("int", getattr(export.limits, kind.field))
+        super().__init__(subject, title=kind.title, meaning=kind.meaning, keys=KEYS, field=kind.field)
+        self._listed = cast("tuple[Mac, ...]", subject.value(kind.field))
+        self._known = subject.known(kind.field)
+        self._limit = cast("int", getattr(subject.limits, kind.field))
 
     def body(self) -> ComposeResult:
         """The list, a line to add to it, and what will be."""
@@ -111,26 +97,16 @@ class EditMacs(EditState):
         except ValueError as error:
             self.field.say(str(error), Tone.ERROR)
 
-    def value_in(self, export: ExportSnapshot) -> tuple[Mac, ...]:
-        """The list as it is."""
-        return cast("tuple[Mac, ...]", getattr(export, self._kind.field))
-
-    def command(self) -> SetMask | SetReservation:
+    def command(self) -> Command[Any]:
         """What is marked, and what stands in the line."""
         self._take_typed()
-        return self._kind.command(self.address, self._chosen())
+        return self.subject.command(self._kind.field, self._chosen())
 
-    def question(self, command: Edit) -> Confirm | None:  # noqa: ARG002 - what every edit may ask
-        """Who reads or writes now, and could not any more."""
-        users, export = self._shut_out(), self.export
-        if not users or export is None:
-            return None
-        now = self.console.snapshot.taken
-        title = f"Shut {figures.many(len({each.mac for each in users}), 'initiator')} out of {self.address}?"
-        lines = [Text("Read or wrote within the last minute:", "bold yellow"), *(user_line(each, now) for each in users), Text()]
-        return Confirm(title, [*lines, Text(f"{self._kind.others} {GIVEN_UP}", "yellow")], "Shut out")
+    def question(self) -> Confirm | None:
+        """Whom it shuts out."""
+        return self.subject.question(self._kind.field, self._chosen())
 
-    def said(self, command: Edit) -> str:  # noqa: ARG002 - what every edit says
+    def said(self) -> str:
         """What it is now."""
         count = len(self._chosen())
         return f"{self._kind.title} of {self.address}: {figures.many(count, 'MAC') if count else 'empty'}."
@@ -158,17 +134,11 @@ class EditMacs(EditState):
         marked = set(self.query_one("#macs", MarkedList).selected)
         return tuple(mac for mac in self._known if str(mac) in marked)
 
-    def _shut_out(self) -> list[InitiatorSnapshot]:
-        export = self.export
-        return [] if export is None else shut_out(export, self.value_in(export), self._chosen())
-
     def _say_outcome(self) -> None:
-        users = list(dict.fromkeys(str(each.mac) for each in self._shut_out()))
+        hurt = self.subject.hurt(self._kind.field, self._chosen())
         outcome = self.query_one("#outcome", Static)
-        outcome.set_class(bool(users), "-hurts")
-        named = ", ".join(users[:3]) + (f" and {len(users) - 3} more" if len(users) > 3 else "")
-        hurt = f" ! Will be shut out, and read or write now: {named}." if users else ""
-        outcome.update(Text(f"{self._meaning_now()}{hurt}"))
+        outcome.set_class(bool(hurt), "-hurts")
+        outcome.update(Text(f"{self._meaning_now()}{f' ! {hurt}' if hurt else ''}"))
         self._say_count()
 
     def _meaning_now(self) -> str:
@@ -179,7 +149,7 @@ class EditMacs(EditState):
         count = len(self._chosen())
         counted = f"{count} of at most {figures.many(self._limit, 'MAC')}"
         if count > self._limit:
-            self.field.say(f"{counted}: more than a reply holds on every interface of this export", Tone.ERROR)
+            self.field.say(f"{counted}: more than a reply holds on every interface that it answers on", Tone.ERROR)
         else:
             self.field.say(counted)
 

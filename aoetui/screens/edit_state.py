@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from textual import work
 from textual.binding import Binding, BindingType
@@ -18,17 +18,15 @@ if TYPE_CHECKING:
     from textual.app import ComposeResult
 
     from aoetui.app import ConsoleApp
-    from aoetui.engine.api import SetConfigString, SetMask, SetReservation
-    from aoetui.engine.snapshot import ExportSnapshot
+    from aoetui.engine.api import Command
     from aoetui.screens.confirm import Confirm
-
-    Edit = SetConfigString | SetMask | SetReservation
+    from aoetui.screens.edit_subject import Subject
 
 CHANGED = "it was changed by someone else meanwhile: look at it again (esc, then open it), or save once more to replace it"
 
 
 class EditState(Dialog[None]):
-    """Edits one part of an export's state. A subclass says what, and gives the command."""
+    """Edits one part of what a target keeps. A subclass says what, and gives the command."""
 
     CSS_PATH = "edit_state.tcss"
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -36,12 +34,13 @@ class EditState(Dialog[None]):
         Binding("escape", "cancel", "cancel"),
     ]
 
-    def __init__(self, export: ExportSnapshot, *, title: str, meaning: str, keys: str, field: str) -> None:
+    def __init__(self, subject: Subject, *, title: str, meaning: str, keys: str, field: str) -> None:
         super().__init__()
-        self.address = export.spec.address
-        self._texts = (f"{title} of {self.address}", meaning, keys)
+        self.subject = subject
+        self.address = subject.address
+        self._texts = (f"{title} of {self.address}", f"{meaning} {subject.note}".rstrip(), keys)
         self._field_name = field
-        self._was = self.value_in(export)
+        self._was = subject.value(field)
         self._busy = False
         self._done = False
         """Saved while a question stood before the dialog."""
@@ -50,11 +49,6 @@ class EditState(Dialog[None]):
     def console(self) -> ConsoleApp:
         """The app, as what it is."""
         return cast("ConsoleApp", self.app)
-
-    @property
-    def export(self) -> ExportSnapshot | None:
-        """As it is now; None if it has gone."""
-        return next((each for each in self.console.snapshot.exports if each.spec.address == self.address), None)
 
     @property
     def field(self) -> Field:
@@ -67,19 +61,15 @@ class EditState(Dialog[None]):
         """The controls, one of them a Field of the name that the engine's refusals have."""
         raise NotImplementedError
 
-    def value_in(self, export: ExportSnapshot) -> object:
-        """What is edited, as it stands in the export."""
-        raise NotImplementedError
-
-    def command(self) -> Edit:
+    def command(self) -> Command[Any]:
         """What to ask the engine for. Raises ValueError with a sentence for what cannot be read."""
         raise NotImplementedError
 
-    def question(self, command: Edit) -> Confirm | None:
+    def question(self) -> Confirm | None:
         """What to ask before it is done; None if it hurts nobody."""
         raise NotImplementedError
 
-    def said(self, command: Edit) -> str:
+    def said(self) -> str:
         """What to say once it is done."""
         raise NotImplementedError
 
@@ -122,30 +112,35 @@ class EditState(Dialog[None]):
             return
         try:
             command = self.command()
-        except ValueError as error:
+            self._set_busy(busy=True)
+            await self.subject.look(self.console)
+        except (ValueError, EngineError) as error:
             self.field.say(str(error), Tone.ERROR)
+            return
+        finally:
+            if self.stands:
+                self._set_busy(busy=False)
+        if not self.stands:
             return
         if self._changed():
             self.field.say(CHANGED, Tone.WARNING)
-        elif (question := self.question(command)) is None:
+        elif (question := self.question()) is None:
             self._save(command)
         else:
             self.app.push_screen(question, lambda yes: self._save(command) if yes else None)
 
     def _changed(self) -> bool:
         """Whether someone else has changed it since it was shown or this was last said."""
-        before, export = self._was, self.export
-        if export is not None:
-            self._was = self.value_in(export)
+        before, self._was = self._was, self.subject.value(self._field_name)
         return self._was != before
 
-    def _save(self, command: Edit) -> None:
+    def _save(self, command: Command[Any]) -> None:
         if not self._busy:
             self._set_busy(busy=True)
             self._send(command)
 
     @work(group="save")
-    async def _send(self, command: Edit) -> None:
+    async def _send(self, command: Command[Any]) -> None:
         try:
             await self.console.ask(command)
         except EngineError as error:
@@ -153,7 +148,7 @@ class EditState(Dialog[None]):
                 self._set_busy(busy=False)
                 self.field.say(str(error), Tone.ERROR)
         else:
-            self.console.say(self.said(command))
+            self.console.say(self.said())
             self.console.pull()
             self._done = True
             self._close()

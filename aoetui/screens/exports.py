@@ -14,6 +14,7 @@ from aoetui.screens.base import ConsoleScreen
 from aoetui.screens.confirm import Confirm, delete_question, stop_question
 from aoetui.screens.edit_config import EditConfig
 from aoetui.screens.edit_macs import MASK, RESERVATION, EditMacs
+from aoetui.screens.edit_subject import OwnExport
 from aoetui.widgets import figures
 from aoetui.widgets.durability import mode_word
 from aoetui.widgets.export_detail import ExportDetail, Part
@@ -142,17 +143,17 @@ class ExportsScreen(ConsoleScreen):
     async def action_edit_config(self) -> None:
         """Edit the config string."""
         if (export := self._selected()) is not None:
-            await self.app.push_screen(EditConfig(export))
+            await self.app.push_screen(EditConfig(OwnExport(export, self.console)))
 
     async def action_edit_mask(self) -> None:
         """Edit the mask list."""
         if (export := self._selected()) is not None:
-            await self.app.push_screen(EditMacs(export, MASK, self.console.snapshot.taken))
+            await self.app.push_screen(EditMacs(OwnExport(export, self.console), MASK))
 
     async def action_edit_reservation(self) -> None:
         """Edit who holds the reservation."""
         if (export := self._selected()) is not None:
-            await self.app.push_screen(EditMacs(export, RESERVATION, self.console.snapshot.taken))
+            await self.app.push_screen(EditMacs(OwnExport(export, self.console), RESERVATION))
 
     def action_start_export(self) -> None:
         """Serve a stopped export again."""
