@@ -44,7 +44,7 @@ SECONDS = click.FloatRange(0.0, 3600.0)
 @click.option(
     "--wait", type=SECONDS, default=1.0, show_default=True, metavar="SECONDS", help="How long each waits for its answers."
 )
-@click.option("--tag", type=click.IntRange(0, TAGS - 1), default=0, metavar="TAG", help="Low 20 bits of the first tag.")
+@click.option("--tag", type=click.IntRange(0, TAGS - 1), metavar="TAG", help="Low 20 bits of the first tag.")
 @click.option("-v", "--verbose", is_flag=True, help="Say each answer's tag, buffer count, firmware and sectors too.")
 @click.option("--smart", metavar="COMMAND[:N]", help="Carry out one SMART command instead; N is which log or test.")
 @click.argument("address")
@@ -58,7 +58,7 @@ def ping(
     rounds: int | None,
     interval: float,
     wait: float,
-    tag: int,
+    tag: int | None,
     verbose: bool,
     smart: str | None,
     as_json: bool,
@@ -107,7 +107,7 @@ class _Course:
         """Query every path that is known, or everybody while none is."""
         self._began = time.monotonic()
         known = tuple(self._answers)
-        tag = (self._first.tag + number * max(1, len(known))) % TAGS
+        tag = None if self._first.tag is None else (self._first.tag + number * max(1, len(known))) % TAGS
         pongs = self._engine.submit(replace(self._first, paths=known, tag=tag)).result()
         for pong in pongs:
             if self._mac in (None, pong.path.mac):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 import struct
 import subprocess
@@ -143,8 +144,8 @@ def test_ping_tells_round_trips_of_each_path(aoetui: Shell) -> None:
     first, second, sums, figures = said.splitlines()
     assert code == 0
     assert first.startswith("e9.1  02:00:00:00:00:01 far0  1  ")
-    assert "  tag 0xc0000007  buffers 64  firmware 0x0001  sectors 2" in first
-    assert "  tag 0xc0100008  " in second
+    assert re.search(r"  tag 0x[c-f]\w{2}00007  buffers 64  firmware 0x0001  sectors 2", first)
+    assert re.search(r"  tag 0x[c-f]\w{2}00008  ", second)
     assert sums == "e9.1  02:00:00:00:00:01 far0  2 sent, 2 answered, 0% lost"
     assert figures.startswith("    min/avg/max/stddev ")
     one, summary = map(json.loads, aoetui("ping", "9.1", "-c", "1", "--json")[0].splitlines())

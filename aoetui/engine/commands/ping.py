@@ -44,5 +44,5 @@ class Ping(Errand[tuple[Pong, ...]]):
     address: Address
     paths: tuple[PingPath, ...] = ()
     wait: float = 1.0
-    tag: int = 0
-    """The low 20 bits of the first tag; the bits above belong to the engine."""
+    tag: int | None = None
+    """The low 20 bits of the first tag; the bits above belong to the engine. None: any."""
