@@ -11,13 +11,14 @@ from aoetui.cli import running
 from aoetui.cli.access import mask, reserve
 from aoetui.cli.cfg import cfg
 from aoetui.cli.check import check
-from aoetui.cli.copying import read, verify
+from aoetui.cli.copying import read, verify, write
 from aoetui.cli.discover import discover, stat
 from aoetui.cli.doctor import doctor
 from aoetui.cli.errors import guarded
 from aoetui.cli.export import export
 from aoetui.cli.identify import identify
 from aoetui.cli.kernel import kernel
+from aoetui.cli.looking import bench, sectors
 from aoetui.cli.options import CONTEXT, config_option
 from aoetui.cli.output import print_json, print_lines
 from aoetui.cli.ping import ping
@@ -62,8 +63,8 @@ def locate(config: Path | None, as_json: bool) -> None:
         print_lines([f"{name:<7} {path}" for name, path in found.items()])
 
 
-_VERBS = (export, discover, stat, check, cfg, mask, reserve, identify, ping, read, verify, kernel, doctor, trace, locate)
-for _command in _VERBS:
+_FOR_THE_SAN = (discover, stat, check, cfg, mask, reserve, identify, ping, read, write, verify, sectors, bench)
+for _command in (export, *_FOR_THE_SAN, kernel, doctor, trace, locate):
     root.add_command(_command)
 
 

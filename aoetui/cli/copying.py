@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import shlex
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 import click
 
 from aoetui.cli import running
+from aoetui.cli.destroying import confirm, target_of
 from aoetui.cli.following import follow
 from aoetui.cli.options import macs_of, parts
 from aoetui.engine.api import UsageError
 from aoetui.engine.commands.copying import PATIENCE, StartCopy, TaskKind
 from aoetui.engine.protocol.address import Address
+from aoetui.engine.protocol.wire import SECTOR
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -80,6 +83,7 @@ def range_options(command: Decorated) -> Decorated:
 FIRST = click.option(
     "--from", "first", type=click.IntRange(0), metavar="SECTOR", help="Go on from this sector of the device, as it was told."
 )
+YES = click.option("--yes", is_flag=True, help="Do not ask: what the device holds is lost.")
 SERIAL = click.option("--serial", metavar="TEXT", help="Refuse a device that has another serial.")
 
 
@@ -164,6 +168,65 @@ def verify(
         macs=macs_of(macs),
     )
     return copy(command, parts(interfaces), config, as_json=as_json)
+
+
+@click.command(short_help="Write a file to a device: what the device holds is lost.")
+@device_options
+@range_options
+@FIRST
+@SERIAL
+@YES
+@click.argument("file", type=click.Path(path_type=Path))
+@click.argument("address", type=ADDRESS)
+@click.pass_obj
+def write(
+    config: Path | None,
+    *,
+    address: Address,
+    file: Path,
+    interfaces: tuple[str, ...],
+    macs: tuple[str, ...],
+    window: int | None,
+    patience: float,
+    as_json: bool,
+    offset: int,
+    length: int | None,
+    first: int | None,
+    serial: str | None,
+    yes: bool,
+) -> int:
+    """Write FILE to the device at ADDRESS, over all of its paths. Asks for the address to be typed."""
+    command = StartCopy(
+        TaskKind.RESTORE,
+        address,
+        file.absolute(),
+        offset=offset,
+        length=length,
+        first=first,
+        serial=serial,
+        window=window,
+        patience=patience,
+        macs=macs_of(macs),
+    )
+    chosen = running.chosen_interfaces(parts(interfaces), config)
+    with running.san_engine(chosen) as engine:
+        report = target_of(engine, address, command.macs)
+        confirm(report, what=f"this overwrites {span_words(command, report.size)} of", yes=yes)
+        if serial is None:
+            command = replace(command, serial=report.serial)
+        task = engine.submit(command).result(START_SECONDS)
+        return follow(engine, task, as_json=as_json, resume=lambda ended: resume_line(ended, chosen))
+
+
+def span_words(command: StartCopy, size: int) -> str:
+    """How much of the device is overwritten."""
+    try:
+        held = command.path.stat().st_size
+    except OSError:
+        return "all"  # what is wrong with the file is told when it is opened
+    there = size // SECTOR - command.offset
+    length = min(there, held // SECTOR if command.length is None else command.length)
+    return "all" if not command.offset and length >= there else f"{length} sectors from sector {command.offset} on,"
 
 
 def copy(command: StartCopy, interfaces: tuple[str, ...], config: Path | None, *, as_json: bool) -> int:

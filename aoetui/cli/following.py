@@ -52,10 +52,17 @@ class Interruptions:
         self.number = number
 
 
-def follow(engine: Engine, task: TaskSnapshot, *, as_json: bool, resume: Callable[[TaskSnapshot], str]) -> int:
+def follow(
+    engine: Engine,
+    task: TaskSnapshot,
+    *,
+    as_json: bool,
+    resume: Callable[[TaskSnapshot], str],
+    lines: Callable[[TaskSnapshot], list[str]] | None = None,
+) -> int:
     """Until the task ends. Prints what came of it; returns the exit code, or raises EngineError that says why it is not done.
 
-    `resume` makes the command that goes on with a task.
+    `resume` makes the command that goes on with a task; `lines` what is printed of one that is done, where that is not its text.
     """
     with Interruptions() as interruptions:
         last = _until_ended(engine, task, interruptions, _JsonLines() if as_json else _Line())
@@ -64,7 +71,7 @@ def follow(engine: Engine, task: TaskSnapshot, *, as_json: bool, resume: Callabl
     sentence = _sentence(last, resume)
     if last.state is TaskState.DONE:
         if not as_json:
-            print_lines([printable(sentence, 2000)])
+            print_lines(lines(last) if lines is not None else [printable(sentence, 2000)])
         return 0
     if last.state is TaskState.CANCELLED:
         click.echo(f"aoetui: {printable(sentence, 4000)}", err=True)

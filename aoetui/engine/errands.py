@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from aoetui.engine import backing
 from aoetui.engine.api import EngineError, Errand, InspectBacking, ListBlockDevices
-from aoetui.engine.commands.copying import CancelTask, ForgetTask, StartCopy
+from aoetui.engine.commands.copying import CancelTask, ForgetTask, ReadSectors, StartBench, StartCopy
 from aoetui.engine.commands.doctor import Examine, MakeBundle
 from aoetui.engine.commands.paths import CheckPaths
 from aoetui.engine.commands.trace import OpenTrace, ReadTrace, SaveTrace, ShowFrame
@@ -17,6 +17,7 @@ from aoetui.engine.doctor.bundle import make_bundle
 from aoetui.engine.doctor.examine import examine
 from aoetui.engine.initiator.path_check import check_paths
 from aoetui.engine.initiator.remote_handlers import remote_handlers
+from aoetui.engine.initiator.sectors import read_sectors
 from aoetui.engine.kernel.desk import KernelDesk
 
 if TYPE_CHECKING:
@@ -48,6 +49,8 @@ def handlers(core: Core, snapshot: Callable[[], EngineSnapshot]) -> Mapping[type
         ListBlockDevices: lambda _: backing.list_block_devices(),
         **KernelDesk(core.kernel, core.events, lambda: (snapshot().devices, core.asked())).handlers(),
         StartCopy: core.tasks.start,
+        StartBench: core.tasks.start,
+        ReadSectors: lambda command: read_sectors(core, command),
         CancelTask: lambda command: core.tasks.cancel(command.number),
         ForgetTask: lambda command: core.tasks.forget(command.number),
         **remote_handlers(core),

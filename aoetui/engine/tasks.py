@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 from aoetui.engine.api import EngineError
 from aoetui.engine.commands.copying import StartBench, StartCopy, TaskKind, TaskSnapshot, TaskState
 from aoetui.engine.conflicts import EndingError
+from aoetui.engine.initiator.bench import prepared_bench
 from aoetui.engine.initiator.carrying import Cancel, paths_of
 from aoetui.engine.initiator.outcomes import Outcome
 from aoetui.engine.initiator.restoring import prepared
@@ -194,10 +195,11 @@ class Tasks:
         self._last = 0
         self._stopping = False
 
-    def start(self, command: StartCopy) -> TaskSnapshot:
-        """Begin a copy. Blocks while the device is looked for. Raises EngineError where it cannot begin."""
+    def start(self, command: StartCopy | StartBench) -> TaskSnapshot:
+        """Begin. Blocks while the device is looked for. Raises EngineError where it cannot begin."""
         self._refuse(command)
-        return self._begin(command, prepared(self._core, command))
+        job: Job = prepared(self._core, command) if isinstance(command, StartCopy) else prepared_bench(self._core, command)
+        return self._begin(command, job)
 
     def _begin(self, command: StartCopy | StartBench, job: Job) -> TaskSnapshot:
         try:

@@ -373,3 +373,54 @@ def test_a_full_disk(near: LocalEngine, copying: LocalEngine, tmp_path: Path) ->
         subprocess.run(["mount", "-o", "remount,size=20m", folder], check=True)
         assert ended(copying, copying.submit(failed.again).result(PATIENCE).number).state is TaskState.DONE
         assert image.read_bytes() == backing.read_bytes()
+
+
+# ---- write, sectors and bench, as commands
+
+
+def test_write_asks_for_the_address(served: tuple[VethPair, Path], tmp_path: Path) -> None:
+    pair, backing = served
+    image = tmp_path / "image"
+    image.write_bytes(b"new!" * 512)
+    before = backing.read_bytes()
+    refused = run(pair.far, tmp_path, "write", "-i", "far0", str(image), "e9.1")
+    assert refused.returncode == ExitCode.USAGE
+    assert "this overwrites 4 sectors from sector 0 on, of e9.1, 67.1 MB, aoetui, serial" in refused.stderr
+    assert "nothing was written: add --yes, or type its address on a terminal" in refused.stderr
+    assert backing.read_bytes() == before
+    done = run(pair.far, tmp_path, "write", "-i", "far0", "--offset", "2", "--yes", str(image), "e9.1")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert backing.read_bytes() == before[: 2 * SECTOR] + image.read_bytes() + before[6 * SECTOR :]
+
+
+def test_sectors_are_shown_and_recognised(near: LocalEngine, veth_pair: VethPair, tmp_path: Path) -> None:
+    backing = sparse_disk(tmp_path, 8 << 20)
+    made = subprocess.run(["/usr/sbin/mkswap", "-L", "swap0", backing], check=False, capture_output=True)
+    assert made.returncode == 0
+    add(near, spec(backing))
+    shown = run(veth_pair.far, tmp_path, "sectors", "-i", "far0", "e9.1", "7", "2")
+    assert (shown.returncode, shown.stderr) == (0, "")
+    lines = shown.stdout.splitlines()
+    assert lines[0].startswith("e9.1, 8.4 MB, aoetui, serial ")
+    assert lines[1].startswith('swap "swap0" ')
+    assert "00000ff0  00 00 00 00 00 00 53 57  41 50 53 50 41 43 45 32  ......SWAPSPACE2" in lines
+    beyond = run(veth_pair.far, tmp_path, "sectors", "-i", "far0", "e9.1", "16384")
+    assert beyond.returncode == ExitCode.NO
+    assert beyond.stderr == "aoetui: e9.1 has 16384 sectors: choose 0 to 16383, not 16384\n"
+    whole = json.loads(run(veth_pair.far, tmp_path, "sectors", "-i", "far0", "--json", "e9.1").stdout)["sectors"]
+    assert len(whole["data"]) == SECTOR
+    assert whole["contents"]["content"].startswith('swap "swap0"')
+
+
+def test_bench_reads_unless_told_to_write(served: tuple[VethPair, Path], tmp_path: Path) -> None:
+    pair, backing = served
+    before = backing.read_bytes()
+    words = ("bench", "-i", "far0", "--seconds", "0.3", "e9.1")
+    measured = run(pair.far, tmp_path, *words, "--window", "1", "--window", "8", "--random")
+    assert measured.returncode == 0, measured.stderr
+    assert "e9.1: random reads of 1024 bytes, 8 under way, 0.3 s" in measured.stdout
+    assert measured.stdout.count(" median ") == 2
+    assert run(pair.far, tmp_path, *words, "--write").returncode == ExitCode.USAGE
+    assert backing.read_bytes() == before
+    assert run(pair.far, tmp_path, *words, "--write", "--yes").returncode == 0
+    assert backing.read_bytes() != before

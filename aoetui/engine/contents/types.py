@@ -1,0 +1,47 @@
+"""The names of partition types that are met where AoE is used (UEFI, the Discoverable Partitions Specification, sfdisk)."""
+
+from __future__ import annotations
+
+GPT_TYPES = {
+    "c12a7328-f81f-11d2-ba4b-00a0c93ec93b": "EFI system",
+    "21686148-6449-6e6f-744e-656564454649": "BIOS boot",
+    "0fc63daf-8483-4772-8e79-3d69d8477de4": "Linux",
+    "4f68bce3-e8cd-4db1-96e7-fbcaf984b709": "Linux root (x86-64)",
+    "b921b045-1df0-41c3-af44-4c6f280d3fae": "Linux root (ARM64)",
+    "933ac7e1-2eb4-4f13-b844-0e14e2aef915": "Linux home",
+    "3b8f8425-20e0-4f3b-907f-1a25a76f98e8": "Linux server data",
+    "bc13c2ff-59e6-4262-a352-b275fd6f7172": "Linux extended boot",
+    "0657fd6d-a4ab-43c4-84e5-0933c84b4f4f": "Linux swap",
+    "e6d6d379-f507-44c2-a23c-238f2a3df928": "Linux LVM",
+    "a19d880f-05fc-4d3b-a006-743f0f84911e": "Linux RAID",
+    "ca7d7ccb-63ed-4c53-861c-1742536059cc": "LUKS",
+    "ebd0a0a2-b9e5-4433-87c0-68b6b72699c7": "Microsoft data",
+    "e3c9e316-0b5c-4db8-817d-f92df00215ae": "Microsoft reserved",
+    "de94bba4-06d1-4d40-a16a-bfd50179d6ac": "Windows recovery",
+    "6a898cc3-1dd2-11b2-99a6-080020736631": "ZFS",
+    "516e7cb6-6ecf-11d6-8ff8-00022d09712b": "FreeBSD UFS",
+    "516e7cba-6ecf-11d6-8ff8-00022d09712b": "FreeBSD ZFS",
+    "48465300-0000-11aa-aa11-00306543ecac": "Apple HFS+",
+    "7c3457ef-0000-11aa-aa11-00306543ecac": "Apple APFS",
+    "aa31e02a-400f-11db-9590-000c2911d1b8": "VMware VMFS",
+}
+MBR_TYPES = {
+    0x01: "FAT12",
+    0x04: "FAT16",
+    0x05: "extended",
+    0x06: "FAT16",
+    0x07: "NTFS or exFAT",
+    0x0B: "FAT32",
+    0x0C: "FAT32 (LBA)",
+    0x0E: "FAT16 (LBA)",
+    0x0F: "extended (LBA)",
+    0x82: "Linux swap",
+    0x83: "Linux",
+    0x85: "Linux extended",
+    0x8E: "Linux LVM",
+    0xA5: "FreeBSD",
+    0xEE: "GPT",
+    0xEF: "EFI system",
+    0xFB: "VMware VMFS",
+    0xFD: "Linux RAID",
+}
