@@ -27,7 +27,17 @@ _PRIORITY_KEYS = frozenset({"ctrl+q"})
 """Heard everywhere, in dialogs and while typing too: there is always a way out, and it asks."""
 
 LEADING = frozenset(
-    {"show_san", "show_exports", "show_interfaces", "show_events", "new_export", "filter", "help", "command_palette"}
+    {
+        "show_san",
+        "show_exports",
+        "show_interfaces",
+        "show_events",
+        "show_doctor",
+        "new_export",
+        "filter",
+        "help",
+        "command_palette",
+    }
     | {"edit_config", "edit_mask", "edit_reservation"}
 )
 """These lead to where the next key belongs. They are done before that key is looked at: over a slow link keys come in bunches."""
@@ -41,6 +51,7 @@ class Scope(StrEnum):
     EXPORTS = "Exports"
     INTERFACES = "Interfaces"
     EVENTS = "Events"
+    DOCTOR = "Doctor"
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +160,17 @@ ACTIONS: tuple[Action, ...] = (
     ),
     Action("follow", ("f",), "follow", "Go to the newest event and stay there.", Scope.EVENTS),
     Action("severity", ("v",), "severity", "Show every event, warnings and alarms, or alarms alone.", Scope.EVENTS),
+    Action(
+        "examine", ("e", "enter"), "examine", "Look at host, links and wire now, for some seconds: it only asks.", Scope.DOCTOR
+    ),
+    Action(
+        "make_bundle",
+        ("b",),
+        "bundle",
+        "Gather everything for whoever helps into one file, without anything secret.",
+        Scope.DOCTOR,
+        changes=True,
+    ),
     _everywhere("new_export", ("n",), "new", "Serve a disk or a file.", changes=True, footer=True),
     _everywhere(
         "discover",
@@ -166,6 +188,7 @@ ACTIONS: tuple[Action, ...] = (
     _everywhere("show_exports", ("2",), "Exports", "Go to Exports: what this host serves, and who uses it."),
     _everywhere("show_interfaces", ("3",), "Interfaces", "Go to Interfaces: the links of this host."),
     _everywhere("show_events", ("5",), "Events", "Go to Events: what happened."),
+    _everywhere("show_doctor", ("6",), "Doctor", "Go to Doctor: why nothing is seen, and what to do."),
     _everywhere("copy_row", ("y",), "copy", "Copy the selected row to the terminal's clipboard."),
     _everywhere("pause", ("p",), "pause", "Hold the picture still, or let it go on; what is served goes on anyway."),
     _everywhere("faster", ("plus",), "faster", "Refresh more often, up to 4 times a second."),

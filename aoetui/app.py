@@ -24,6 +24,7 @@ from aoetui.palette import palette_commands
 from aoetui.screens.base import ConsoleScreen
 from aoetui.screens.choose_interfaces import ChooseInterfacesDialog
 from aoetui.screens.confirm import Confirm
+from aoetui.screens.doctor import DoctorScreen
 from aoetui.screens.events import EventsScreen
 from aoetui.screens.export_form import ExportForm
 from aoetui.screens.exports import ExportsScreen
@@ -72,6 +73,7 @@ class ConsoleApp(App[None], inherit_bindings=False):
         "exports": ExportsScreen,
         "interfaces": InterfacesScreen,
         "events": EventsScreen,
+        "doctor": DoctorScreen,
     }
     DEFAULT_MODE = "san"
     # Instance attributes, as Textual declares them.
@@ -250,6 +252,10 @@ class ConsoleApp(App[None], inherit_bindings=False):
     async def action_show_events(self) -> None:
         """Go to Events."""
         await self._show_section("events")
+
+    async def action_show_doctor(self) -> None:
+        """Go to Doctor."""
+        await self._show_section("doctor")
 
     def action_discover(self) -> None:
         """Broadcast now."""

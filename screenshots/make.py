@@ -44,12 +44,13 @@ async def _pictures(running: demo.Demo) -> None:
             ("exports", ("2",), WIDE),
             ("interfaces", ("3", "down"), NARROW),
             ("events", ("5",), NARROW),
+            ("doctor", ("6", "e"), NARROW),
             ("help", ("1", "question_mark"), NARROW),
             ("export-form", ("escape", "n"), NARROW),
         ):
             await pilot.resize_terminal(*size)
             await pilot.press(*keys)
-            await pilot.pause(2.0)
+            await pilot.pause(7.0 if name == "doctor" else 2.0)
             app.save_screenshot(f"{name}.svg", str(HERE))
 
 

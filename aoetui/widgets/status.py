@@ -16,7 +16,13 @@ from aoetui.widgets.words import Words
 if TYPE_CHECKING:
     from textual.events import Resize
 
-SECTIONS = (("san", "1", "SAN"), ("exports", "2", "Exports"), ("interfaces", "3", "Interfaces"), ("events", "5", "Events"))
+SECTIONS = (
+    ("san", "1", "SAN"),
+    ("exports", "2", "Exports"),
+    ("interfaces", "3", "Interfaces"),
+    ("events", "5", "Events"),
+    ("doctor", "6", "Doctor"),
+)
 """Mode, key, name."""
 
 _BAR = Text(" | ")

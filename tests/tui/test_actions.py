@@ -55,7 +55,7 @@ def test_read_only_strips_what_changes_something(scope: Scope) -> None:
 def test_what_reaches_the_config_or_the_wire_is_a_change() -> None:
     """These are the commands that do more than look."""
     changing = {"new_export", "stop_export", "start_export", "delete_export", "choose_interfaces", "discover"}
-    changing |= {"edit_config", "edit_mask", "edit_reservation"}
+    changing |= {"edit_config", "edit_mask", "edit_reservation", "make_bundle"}
     assert {action.id for action in ACTIONS if is_change(action.id)} == changing
 
 

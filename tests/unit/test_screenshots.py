@@ -21,6 +21,7 @@ def test_the_pictures_are_of_this_console() -> None:
         "exports",
         "interfaces",
         "events",
+        "doctor",
         "help",
         "export-form",
     }
