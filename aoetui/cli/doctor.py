@@ -12,7 +12,7 @@ import click
 from aoetui.cli import running
 from aoetui.cli.options import parts
 from aoetui.cli.output import print_json, print_lines
-from aoetui.engine.api import ExitCode, UsageError
+from aoetui.engine.api import EngineError, ExitCode, UsageError
 from aoetui.engine.commands.doctor import SECONDS, Bundle, Examine, MakeBundle, Report
 from aoetui.engine.protocol.address import Address
 from aoetui.widgets.plain import printable
@@ -47,12 +47,14 @@ def doctor(
 ) -> int:
     """Look at permission, links, VLANs, other programs, and at what answers; say what is wrong and what to do.
 
-    ADDRESS is a device that should be there, as e9.1. Queries only: nothing is written to any device. Where nobody has chosen an
+    ADDRESS is a device that should be there, as e9.1. Nothing is written to any device. Where nobody has chosen an
     interface, every one is listened on and none is asked.
     """
     wanted = None if address is None else _address(address)
+    if bundle is not None and bundle.exists():
+        raise EngineError(f"{bundle} exists: name a file that does not", field="path")
     names = running.named_or_configured(parts(interfaces), config)
-    with running.watching_engine() as engine:
+    with running.watching_engine(names) as engine:
         report = engine.submit(Examine(names, wanted, wait)).result(wait + _SPARE)
         made = None
         if bundle is not None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, TypeVar
 
 from aoetui import logs
@@ -142,11 +142,13 @@ def named_or_configured(named: Sequence[str], config: Path | None) -> tuple[str,
 
 
 @contextmanager
-def watching_engine() -> Iterator[Engine]:
-    """An engine that serves nothing and speaks nowhere of itself; it needs no privilege."""
+def watching_engine(interfaces: Sequence[str]) -> Iterator[Engine]:
+    """An engine that serves nothing, and speaks on these interfaces as far as it can; it needs no privilege."""
     engine = LocalEngine(compiled=False)
     try:
         engine.start()
+        with suppress(EngineError):  # why not is what the doctor is asked for
+            engine.submit(ChooseInterfaces(tuple(interfaces))).result(_ANSWER_SECONDS)
         yield engine
     finally:
         engine.stop()

@@ -50,12 +50,12 @@ class Hardware:
 def hardware_of(link: LinkFacts, sysfs: Path = _SYSFS) -> Hardware:
     """What can be read of a link in this thread's network namespace; what cannot is left empty."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asking:
-        driver = _ask(asking, link.name, _DRIVER.pack(_Ethtool.GDRVINFO, b""))
-        pause = _ask(asking, link.name, _PAUSE.pack(_Ethtool.GPAUSEPARAM, 0, 0, 0))
+        driver = ethtool_answer(asking, link.name, _DRIVER.pack(_Ethtool.GDRVINFO, b""))
+        pause = ethtool_answer(asking, link.name, _PAUSE.pack(_Ethtool.GPAUSEPARAM, 0, 0, 0))
     return Hardware(pci_id(link, sysfs), driver_name(driver), pause_state(pause))
 
 
-def _ask(asking: socket.socket, name: str, question: bytes) -> bytes:
+def ethtool_answer(asking: socket.socket, name: str, question: bytes) -> bytes:
     """One ethtool ioctl; empty where the driver does not answer it."""
     answer = array("B", question)
     try:

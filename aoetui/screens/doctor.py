@@ -45,7 +45,7 @@ PATIENCE = SECONDS + 30.0
 """Seconds that the engine may take for an examination; a bundle may hold one."""
 NOTHING_YET = (
     "Nothing has been examined yet. e looks at permission, links, VLANs, other programs and what answers, for about"
-    f" {SECONDS:g} seconds. It sends queries only and writes to no device, and so it may be done in read-only mode too."
+    f" {SECONDS:g} seconds. It asks and reads, and writes to no device: in read-only mode it may be done too."
 )
 
 

@@ -237,6 +237,27 @@ def test_a_port_of_a_bridge(tmp_path: Path) -> None:
             assert examine(engine, near, "br0").answer == "Nothing is wrong: 1 device answers on br0."
 
 
+@pytest.mark.usefixtures("private_network")
+def test_a_switch_port_of_a_smaller_mtu_on_the_way(tmp_path: Path) -> None:
+    """Both ends say 9000; what lies between carries 1500."""
+    with Namespace() as near, Namespace() as far, Namespace() as switch:
+        bridge = switch.add_link("br0", kind="bridge")
+        switch.set_link("br0", state="up")
+        for host, name in ((near, "near0"), (far, "far0")):
+            join(host, name, switch, f"to-{name}", mtu=9000)
+            switch.set_link(f"to-{name}", master=bridge)
+        switch.set_link("to-far0", mtu=1500)
+        with engine_in(near) as engine, engine_in(far) as target:
+            engine.submit(ChooseInterfaces(("near0",))).result(PATIENCE)
+            add(target, spec(disk(tmp_path), interfaces=("far0",)))
+            report = examine(engine, near)
+    (found,) = wrong(report)
+    assert (found.check, found.subject, found.verdict) == (Check.MTU, "e9.1", Verdict.WARNING), report.lines()
+    assert "only capable of 1024 byte payloads, of 8704" in found.seen
+    assert "every switch port between" in found.remedy
+    assert found.seen in report.answer
+
+
 @needs_vblade
 @pytest.mark.parametrize("sizes", [(SIZE, SIZE // 2)])
 @pytest.mark.usefixtures("private_network")

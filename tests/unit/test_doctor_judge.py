@@ -7,12 +7,13 @@ from dataclasses import replace
 import pytest
 
 from aoetui.engine.commands.doctor import Check, Finding, Verdict
+from aoetui.engine.commands.kernel import Difference, KernelRemark, KernelSnapshot, Remedy
+from aoetui.engine.commands.paths import Loss, PathReport, Pause, Reach
 from aoetui.engine.conflicts import OtherProgram
 from aoetui.engine.doctor.facts import (
     AskedFacts,
     CardFacts,
     Counts,
-    DriverFacts,
     Examination,
     HostFacts,
     OwnExport,
@@ -26,6 +27,7 @@ from aoetui.engine.link_facts import LinkFacts
 from aoetui.engine.protocol.address import Address, Mac
 from aoetui.engine.protocol.ata import Identity
 from aoetui.engine.protocol.devices import Device, DeviceState, Path, Sameness
+from aoetui.engine.snapshot import Severity
 
 E91, E92 = Address(9, 1), Address(9, 2)
 OURS, TARGET, OTHER = (Mac.parse(f"02:00:00:00:00:0{number}") for number in (1, 2, 3))
@@ -51,14 +53,38 @@ SILENT = replace(ASKED, paths=())
 BUSY = Counts(received=1000, sent=1000)
 SIDE = SideFacts(
     name="eth1",
-    card=CardFacts(speed=10_000, full_duplex=True, pause=(True, True)),
+    card=CardFacts(speed=10_000, full_duplex=True, pause=Pause(True, True, True)),
     total=BUSY,
     during=Counts(received=60, sent=60),
     asked=ASKED,
     heard=Heard(),
 )
-DRIVER = DriverFacts(loaded=True, version="85", devices=("e9.1",))
-WELL = Examination(host=HostFacts(driver=DRIVER), links={"eth1": ETH1}, sides=(SIDE,), seconds=5.0)
+DRIVER = KernelSnapshot(
+    version="85",
+    interfaces=(),
+    dead_seconds=180,
+    max_requests=128,
+    dynamic_numbers=True,
+    starts="",
+    here=True,
+    controls="",
+    devices=(),
+)
+REMARK = KernelRemark(E91, Difference.NOT_IN_DRIVER, Severity.INFO, "the Linux driver has not got it yet", Remedy.DISCOVER)
+NARROW = PathReport(
+    interface="eth1",
+    mac=TARGET,
+    local_mtu=9000,
+    sector_count=17,
+    buffer_count=64,
+    to_target=Reach(1514, 9014),
+    from_target=Reach(8740, 8740),
+    round_trips=None,
+    short_frames=Loss(10, 0),
+    long_frames=Loss(10, 0),
+    duplicates=0,
+)
+WELL = Examination(host=HostFacts(kernel=DRIVER), links={"eth1": ETH1}, sides=(SIDE,), seconds=5.0)
 """One device answers on one jumbo link, and everything is as it should be."""
 
 
@@ -126,7 +152,7 @@ def test_what_is_well_has_no_finding_but_that() -> None:
         (of_card(carrier_losses=11), Check.CARRIER, Verdict.NOTE, "lost its carrier 11 times", "cable"),
         (of_card(full_duplex=False), Check.SPEED, Verdict.WARNING, "half duplex", "`ethtool -s eth1 autoneg on`"),
         (of_card(speed=100), Check.SPEED, Verdict.NOTE, "100 Mbit/s", "gigabit"),
-        (of_card(pause=(False, False)), Check.SPEED, Verdict.NOTE, "no flow control", "`ethtool -A eth1 rx on tx on`"),
+        (of_card(pause=Pause(True, False, False)), Check.SPEED, Verdict.NOTE, "no flow control", "`ethtool -A eth1 rx on tx on`"),
         (
             of_side(during=replace(SIDE.during, receive_errors=2)),
             Check.DROPS,
@@ -167,32 +193,32 @@ def test_what_is_well_has_no_finding_but_that() -> None:
         (of_path(sector_count=20), Check.MTU, Verdict.NOTE, "takes 20 sectors a frame, and eth1 carries 17", "MTU of eth1"),
         (of_path(reservation=(OTHER,)), Check.RESERVATION, Verdict.NOTE, f"reserved for {OTHER}", str(OURS)),
         (
-            replace(WELL, host=replace(WELL.host, driver=DriverFacts(loaded=False))),
+            replace(WELL, host=replace(WELL.host, kernel=None)),
             Check.DRIVER,
             Verdict.NOTE,
             "not loaded: aoe-stat shows nothing without it",
-            "`modprobe aoe`",
+            "`aoetui kernel load`",
         ),
         (
-            replace(WELL, host=replace(WELL.host, driver=replace(DRIVER, interfaces=("eth0",)))),
+            replace(WELL, host=replace(WELL.host, kernel=replace(DRIVER, interfaces=("eth0",)))),
             Check.DRIVER,
             Verdict.WARNING,
             "told to use eth0 alone: what eth1 reaches is no disk",
-            "`echo eth0 eth1 > /dev/etherd/interfaces`",
+            "`aoetui kernel interfaces eth0 eth1`",
         ),
         (
-            replace(WELL, host=replace(WELL.host, driver=replace(DRIVER, devices=()))),
+            replace(WELL, host=replace(WELL.host, kernel=replace(DRIVER, remarks=(REMARK,)))),
             Check.DRIVER,
             Verdict.NOTE,
-            "e9.1 answers, and the Linux aoe driver 85 does not have it",
-            "/dev/etherd/discover",
+            "the Linux driver has not got it yet",
+            "`aoetui kernel discover`",
         ),
         (
-            replace(WELL, host=replace(WELL.host, driver=replace(DRIVER, reaches=False))),
-            Check.DRIVER,
-            Verdict.NOTE,
-            "the host's own interfaces alone",
-            "",
+            replace(WELL, reaches=((E91, NARROW),)),
+            Check.MTU,
+            Verdict.WARNING,
+            "only capable of 1024 byte payloads, of 8704",
+            "on every switch port between",
         ),
         (
             replace(WELL, exports=(OwnExport(address=E92, ports=("eth1",), problem="its disk is gone"),)),

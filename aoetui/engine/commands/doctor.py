@@ -140,7 +140,7 @@ class Examine(Errand[Report]):
     """Look at this host, and ask and listen on interfaces for `seconds`.
 
     With no interface named, those that are chosen; where none is chosen, every Ethernet interface is listened on, and none asked.
-    Sends queries only, never a write. Nothing is refused: what cannot be looked at is a finding.
+    Asks and reads, and never writes. Nothing is refused: what cannot be looked at is a finding.
     """
 
     interfaces: tuple[str, ...] = ()

@@ -70,6 +70,11 @@ def on_command_line(remark: KernelRemark) -> str:
     return subject + _joined(remark.what, _COMMAND[remark.remedy].format(remark.address))
 
 
+def command_for(remark: KernelRemark) -> str:
+    """The command to run alone; empty if none helps."""
+    return _COMMAND[remark.remedy].format(remark.address)
+
+
 def comes_back(address: Address) -> str:
     """What to know after a flush."""
     return f"{address} is forgotten; it comes back with the next discovery, within a minute, if its target still answers"

@@ -57,11 +57,15 @@ def _parts(core: Core, shown: EngineSnapshot, report: Report, config: Path | Non
     return [
         Part("doctor.txt", "what the doctor found, and what to do", lambda: "\n".join(report.lines())),
         Part("doctor.json", "the same for programs", lambda: json.dumps(to_json(whole), indent=1)),
-        Part("snapshot.json", "devices, exports and links as aoetui shows them", lambda: json.dumps(to_json(shown), indent=1)),
+        Part(
+            "snapshot.json",
+            "devices, exports, links and the Linux driver as aoetui shows them",
+            lambda: json.dumps(to_json(shown), indent=1),
+        ),
         Part("events.txt", "what happened since this aoetui was started", lambda: bundle_parts.events(core.events.since(0))),
         Part("config.json", "the config as it is understood, without comments", lambda: bundle_parts.config(config, core)),
         Part("log.txt", "the end of aoetui's own log", lambda: bundle_parts.tail(places.log_file())),
-        *bundle_parts.of_host(sorted(link.name for link in shown.links)),
+        *bundle_parts.of_host([link for _, link in sorted(core.links.current().items())]),
     ]
 
 

@@ -17,14 +17,15 @@ from aoetui.engine import places
 from aoetui.engine.api import EngineError
 from aoetui.engine.config import ConfigFile
 from aoetui.engine.doctor import card
-from aoetui.engine.doctor.host import driver_facts
 from aoetui.engine.fast_path import fast_path
+from aoetui.engine.link_hardware import hardware_of
 from aoetui.engine.snapshot import to_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from aoetui.engine.core import Core
+    from aoetui.engine.link_facts import LinkFacts
     from aoetui.engine.snapshot import Event
 
 TAIL = 256 << 10
@@ -48,7 +49,7 @@ class Part:
     """May raise OSError or EngineError: then the file says so."""
 
 
-def of_host(links: Sequence[str]) -> Iterable[Part]:
+def of_host(links: Sequence[LinkFacts]) -> Iterable[Part]:
     """What the host says."""
     read: tuple[tuple[str, str, Callable[[], str]], ...] = (
         ("versions.txt", "aoetui, Python, kernel and libraries", versions),
@@ -56,11 +57,6 @@ def of_host(links: Sequence[str]) -> Iterable[Part]:
         ("net-dev.txt", "/proc/net/dev: frames of each interface", lambda: whole("/proc/thread-self/net/dev")),
         ("packet.txt", "/proc/net/packet: who has packet sockets", lambda: whole("/proc/thread-self/net/packet")),
         ("ptype.txt", "/proc/net/ptype: who takes which kind of frame", lambda: whole("/proc/thread-self/net/ptype")),
-        (
-            "driver.json",
-            "the Linux aoe driver: version, interfaces, devices",
-            lambda: json.dumps(asdict(driver_facts()), indent=1),
-        ),
         ("driver.txt", "what the driver shows in /sys, with its debugfs figures", driver_files),
         ("dmesg.txt", "lines of the kernel's log that speak of aoe", kernel_log),
         ("mdstat.txt", "/proc/mdstat: software RAID", lambda: whole("/proc/mdstat")),
@@ -125,16 +121,15 @@ def _version(name: str) -> str:
         return "not installed"
 
 
-def cards(links: Sequence[str]) -> str:
+def cards(links: Sequence[LinkFacts]) -> str:
     """What each network card says of itself."""
     found = {
-        name: {
-            "driver": card.driver(name),
-            **asdict(card.settings(name)),
-            "pause": card.pause(name),
-            "statistics": card.statistics(name),
+        link.name: {
+            **asdict(hardware_of(link)),
+            **asdict(card.settings(link.name)),
+            "statistics": card.statistics(link.name),
         }
-        for name in links
+        for link in links
     }
     return json.dumps(found, indent=1)
 

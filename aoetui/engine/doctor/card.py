@@ -1,31 +1,22 @@
-"""What a network card says of itself: speed, duplex, flow control, its own counters (include/uapi/linux/ethtool.h).
+"""What a network card says of itself: speed, duplex, its own counters (include/uapi/linux/ethtool.h).
 
 By ioctl and not from /sys, which shows the interfaces of whoever mounted it, perhaps of another network namespace.
 """
 
 from __future__ import annotations
 
-import array
-import contextlib
-import errno
-import fcntl
-import os
 import socket
 import struct
 from dataclasses import dataclass
 from pathlib import Path
 
 from aoetui.engine.doctor.facts import Counts
+from aoetui.engine.link_hardware import ethtool_answer
 
-_SIOCETHTOOL = 0x8946
-_GET_SETTINGS, _GET_DRIVER, _GET_PAUSE, _GET_STRINGS, _GET_STATISTICS, _GET_SET_INFO = 0x01, 0x03, 0x12, 0x1B, 0x1D, 0x37
+_GET_SETTINGS, _GET_STRINGS, _GET_STATISTICS, _GET_SET_INFO = 0x01, 0x1B, 0x1D, 0x37
 _STATISTICS_SET = 1
 _SETTINGS, _SPEED_AT, _HIGH_SPEED_AT = 44, 12, 28
 """Bytes of struct ethtool_cmd; where the halves of its speed are, and the duplex behind the lower one."""
-_DRIVER = 196
-"""Bytes of struct ethtool_drvinfo."""
-_REQUEST = 40
-"""Bytes of struct ifreq."""
 _NAME = 32
 _MOST = 4096
 """Statistics that are read of one card."""
@@ -50,24 +41,6 @@ def settings(interface: str) -> Settings:
     (high,) = struct.unpack_from("=H", answer, _HIGH_SPEED_AT)
     speed = low | high << 16
     return Settings(None if speed in _UNKNOWN_SPEEDS else speed, {0: False, 1: True}.get(duplex))
-
-
-def pause(interface: str) -> tuple[bool, bool] | None:
-    """Whether the card obeys pause frames, and sends them; None where it does not say."""
-    answer = _ask(interface, struct.pack("=IIII", _GET_PAUSE, 0, 0, 0))
-    if answer is None:
-        return None
-    _, _, receive, send = struct.unpack("=IIII", answer)
-    return bool(receive), bool(send)
-
-
-def driver(interface: str) -> str:
-    """The driver's name and version; empty where it is not told."""
-    answer = _ask(interface, struct.pack("=I", _GET_DRIVER).ljust(_DRIVER, b"\0"))
-    if answer is None:
-        return ""
-    name, version = (answer[at : at + _NAME].split(b"\0")[0].decode("ascii", "replace") for at in (4, 36))
-    return f"{name} {version}".strip()
 
 
 def statistics(interface: str) -> dict[str, int]:
@@ -106,13 +79,5 @@ def counts() -> dict[str, Counts]:
 
 def _ask(interface: str, question: bytes) -> bytes | None:
     """Have the kernel fill `question` in. None where the driver has no answer."""
-    buffer = array.array("B", question)
-    request = struct.pack("@16sP", os.fsencode(interface), buffer.buffer_info()[0]).ljust(_REQUEST, b"\0")
-    with contextlib.closing(socket.socket(socket.AF_INET, socket.SOCK_DGRAM)) as sock:
-        try:
-            fcntl.ioctl(sock, _SIOCETHTOOL, request)
-        except OSError as refused:
-            if refused.errno in (errno.EOPNOTSUPP, errno.ENODEV, errno.EPERM, errno.EINVAL):
-                return None
-            raise
-    return buffer.tobytes()
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asking:
+        return ethtool_answer(asking, interface, question) or None

@@ -8,27 +8,13 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from aoetui.engine.commands.kernel import KernelSnapshot
+    from aoetui.engine.commands.paths import PathReport, Pause
     from aoetui.engine.conflicts import OtherProgram
     from aoetui.engine.doctor.hearing import Heard
     from aoetui.engine.link_facts import LinkFacts
     from aoetui.engine.protocol.address import Address, Mac
     from aoetui.engine.protocol.devices import Device
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DriverFacts:
-    """The Linux aoe driver, as far as /sys and /proc tell of it."""
-
-    loaded: bool
-    version: str = ""
-    interfaces: tuple[str, ...] = ()
-    """The only ones it uses (aoe_iflist); empty: all."""
-    devices: tuple[str, ...] = ()
-    """Its disks, as `e9.1`."""
-    control_nodes: bool = True
-    """Whether /dev/etherd/discover is there."""
-    reaches: bool = True
-    """Whether its interfaces are ours: it lives in the host's first network namespace only."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,7 +27,8 @@ class HostFacts:
     """The exact command that helps."""
     surroundings: str = ""
     """`a container (docker)`, `a user namespace`; empty outside of them."""
-    driver: DriverFacts = DriverFacts(loaded=False)
+    kernel: KernelSnapshot | None = None
+    """The Linux aoe driver, with remarks on where it and the wire differ; None while it is not loaded."""
     receive_buffer: int | None = None
     """Bytes of net.core.rmem_default; None where it is not told."""
 
@@ -74,8 +61,8 @@ class CardFacts:
     speed: int | None = None
     """Mbit/s."""
     full_duplex: bool | None = None
-    pause: tuple[bool, bool] | None = None
-    """Whether it obeys pause frames, and sends them; None where it does not say."""
+    pause: Pause | None = None
+    """None where it does not say."""
     carrier_losses: int = 0
     """Since the link was made."""
     carrier_losses_now: int = 0
@@ -178,6 +165,8 @@ class Examination:
     address: Address | None = None
     devices: tuple[Device, ...] = ()
     """What answered, judged as the scanner judges it."""
+    reaches: tuple[tuple[Address, PathReport], ...] = ()
+    """How long frames get on the ways to those that answered."""
     known: tuple[Device, ...] = ()
     """What the engine's scanner has known before."""
     exports: tuple[OwnExport, ...] = ()

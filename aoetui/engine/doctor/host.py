@@ -1,18 +1,14 @@
-"""Gathers the facts of this host and this process: what the kernel allows, where it runs, the Linux aoe driver."""
+"""Gathers the facts of this host and this process: what the kernel allows, where it runs."""
 
 from __future__ import annotations
 
 import contextlib
-import os
-import re
 import socket
 from pathlib import Path
 
-from aoetui.engine.doctor.facts import DriverFacts, HostFacts
+from aoetui.engine.doctor.facts import HostFacts
 from aoetui.engine.permission import raw_sockets_refused
 
-_MODULE = Path("/sys/module/aoe")
-_DISK = re.compile(r"etherd!(e\d+\.\d+)")
 _WHOLE_RANGE = 0xFFFF_FFFF
 """What the host's own user namespace maps."""
 
@@ -24,7 +20,6 @@ def host_facts(interface: str) -> HostFacts:
         refused=refused,
         refused_remedy=remedy,
         surroundings=_surroundings(),
-        driver=driver_facts(),
         receive_buffer=_number(Path("/proc/sys/net/core/rmem_default")),
     )
 
@@ -48,33 +43,6 @@ def _surroundings() -> str:
         return f"a container ({named})" if named else "a container"
     words = _text(Path("/proc/self/uid_map")).split()
     return "a user namespace" if words and int(words[2]) != _WHOLE_RANGE else ""
-
-
-def driver_facts() -> DriverFacts:
-    """What /sys and /proc tell of the Linux aoe driver, whoever loaded it."""
-    devices = _names(Path("/sys/block"))
-    return DriverFacts(
-        loaded=_MODULE.exists(),
-        version=_text(_MODULE / "version"),
-        interfaces=tuple(re.split(r"[\s,]+", listed)) if (listed := _text(_MODULE / "parameters/aoe_iflist")) else (),
-        devices=tuple(sorted(match[1] for name in devices if (match := _DISK.fullmatch(name)))),
-        control_nodes=Path("/dev/etherd/discover").exists(),
-        reaches=_in_first_network(),
-    )
-
-
-def _in_first_network() -> bool:
-    """Whether this thread is in the network namespace of the host's first process; true where that is not told."""
-    try:
-        return os.stat("/proc/1/ns/net").st_ino == os.stat("/proc/thread-self/ns/net").st_ino  # noqa: PTH116  # a link of the kernel's
-    except OSError:
-        return True
-
-
-def _names(folder: Path) -> list[str]:
-    with contextlib.suppress(OSError):
-        return [each.name for each in folder.iterdir()]
-    return []
 
 
 def _text(path: Path) -> str:

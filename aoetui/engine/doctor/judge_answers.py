@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING
 
 from aoetui.engine.commands.doctor import Check, Finding, Verdict
 from aoetui.engine.doctor.words import listed, many
+from aoetui.engine.initiator.path_findings import reach_findings
 from aoetui.engine.link_notes import refusal_for
 from aoetui.engine.port_names import interface_of
 from aoetui.engine.protocol.devices import DeviceState, Sameness
 from aoetui.engine.protocol.wire import LINUX_REFUSED_SHELF, MIN_BUFFER_COUNT, SECTOR, sectors_per_frame
+from aoetui.engine.snapshot import Severity
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -34,6 +36,10 @@ def judge_answers(facts: Examination) -> Iterator[Finding]:
         yield from _sameness(facts, device)
     for path in facts.paths:
         yield from _usable(facts, path)
+    for address, report in facts.reaches:
+        for found in reach_findings(str(address), report):
+            verdict = Verdict.NOTE if found.severity is Severity.INFO else Verdict.WARNING
+            yield Finding(Check.MTU, found.subject, verdict, found.text, found.remedy)
     yield from _lists(facts)
     if facts.address is not None:
         yield _wanted(facts)

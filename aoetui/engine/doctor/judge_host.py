@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from aoetui.engine.commands.doctor import Check, Finding, Verdict
+from aoetui.engine.commands.kernel_words import command_for
 from aoetui.engine.doctor.words import listed, many
 from aoetui.engine.link_notes import PAGE_MTU, candidates
 from aoetui.engine.port_names import interface_of
+from aoetui.engine.snapshot import Severity
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -17,6 +19,9 @@ if TYPE_CHECKING:
 
 JUMBO_BUFFER = 17 * 16 << 10
 """Bytes of receive buffer that vblade wants for 16 jumbo frames (its README)."""
+
+
+_VERDICTS = {Severity.ALARM: Verdict.FAULT, Severity.WARNING: Verdict.WARNING, Severity.INFO: Verdict.NOTE}
 
 
 def judge_host(facts: Examination) -> Iterator[Finding]:
@@ -52,32 +57,25 @@ def _choice(facts: Examination) -> Finding:
 
 
 def _driver(facts: Examination) -> Iterator[Finding]:
-    driver = facts.host.driver
-    if not driver.loaded:
+    kernel = facts.host.kernel
+    if kernel is None:
         seen = "the Linux aoe driver is not loaded: aoe-stat shows nothing without it, and aoetui needs neither"
-        yield Finding(Check.DRIVER, "host", Verdict.NOTE, seen, "`modprobe aoe`, if devices are to be disks in /dev/etherd")
+        yield Finding(Check.DRIVER, "host", Verdict.NOTE, seen, "`aoetui kernel load`, if devices are to be disks in /dev/etherd")
         return
-    if not driver.reaches:
-        seen = "the Linux aoe driver knows the host's own interfaces alone, and not those of this network namespace"
-        yield Finding(Check.DRIVER, "host", Verdict.NOTE, seen)
-        return
-    left_out = [side.name for side in facts.sides if side.asked is not None and side.name not in driver.interfaces]
-    if driver.interfaces and left_out:
+    left_out = [side.name for side in facts.sides if side.asked is not None and side.name not in (kernel.interfaces or ())]
+    if kernel.here and kernel.interfaces and left_out:
         seen = (
-            f"the Linux aoe driver is told to use {listed(driver.interfaces)} alone: what {listed(left_out)} reaches is no disk"
+            f"the Linux aoe driver is told to use {listed(kernel.interfaces)} alone: what {listed(left_out)} reaches is no disk"
         )
-        names = " ".join((*driver.interfaces, *left_out))
-        yield Finding(Check.DRIVER, listed(left_out), Verdict.WARNING, seen, f"`echo {names} > /dev/etherd/interfaces`")
-        return
-    missing = [path.address for path in facts.paths if str(path.address) not in driver.devices]
-    version = f" {driver.version}" if driver.version else ""
-    if missing:
-        seen = f"{listed(dict.fromkeys(missing))} answers, and the Linux aoe driver{version} does not have it"
-        yield Finding(Check.DRIVER, "host", Verdict.NOTE, seen, "`echo > /dev/etherd/discover`, which is aoe-discover")
-    else:
-        yield Finding(
-            Check.DRIVER, "host", Verdict.OK, f"the Linux aoe driver{version} has {many(len(driver.devices), 'device')}"
-        )
+        names = " ".join((*kernel.interfaces, *left_out))
+        yield Finding(Check.DRIVER, listed(left_out), Verdict.WARNING, seen, f"`aoetui kernel interfaces {names}`")
+    for remark in kernel.remarks:
+        subject = "host" if remark.address is None else str(remark.address)
+        yield Finding(Check.DRIVER, subject, _VERDICTS[remark.severity], remark.what, command_for(remark))
+    if not kernel.remarks:
+        version = f" {kernel.version}" if kernel.version else ""
+        seen = f"the Linux aoe driver{version} has {many(len(kernel.devices), 'device')}, and the wire agrees"
+        yield Finding(Check.DRIVER, "host", Verdict.OK, seen)
 
 
 def _exports(facts: Examination) -> Iterator[Finding]:

@@ -111,7 +111,7 @@ def _speed(side: SideFacts, link: LinkFacts) -> Iterator[Finding]:
     elif card.speed is not None and card.speed < SLOW:
         seen = f"{name} runs at {card.speed} Mbit/s"
         yield Finding(Check.SPEED, name, Verdict.NOTE, seen, "a disk deserves a gigabit: check cable and switch port")
-    if card.pause == (False, False):
+    if card.pause is not None and not card.pause.rx and not card.pause.tx:
         seen = f"{name} uses no flow control: a full switch drops frames, and each waits for its retransmission"
         yield Finding(Check.SPEED, name, Verdict.NOTE, seen, f"`ethtool -A {name} rx on tx on`, and the same on the switch port")
 

@@ -36,11 +36,12 @@ ALL_SECONDS = 300.0
 
 
 @dataclass(frozen=True, slots=True)
-class _Found:
+class FoundPath:
     """A path that answered query config."""
 
     ends: Ends
     said: ConfigArgument
+    """What it answered."""
 
     @property
     def order(self) -> tuple[object, ...]:
@@ -67,9 +68,21 @@ def check_paths(core: Core, command: CheckPaths) -> PathsReport:
     return PathsReport(interfaces, devices, findings_in(interfaces, devices, asked=command.address), frames)
 
 
-def _find(core: Core, conversation: Conversation, names: Sequence[str], address: Address | None) -> list[_Found]:
+def measure_paths(
+    core: Core, conversation: Conversation, found: Sequence[FoundPath], *, probes: int, seconds: float
+) -> tuple[PathReport, ...]:
+    """Measure these paths one after the other, by `probes` frames of each kind; none is begun after `seconds`.
+
+    Raises EndingError.
+    """
+    until = core.clock.monotonic() + seconds
+    begun = (each for each in found if core.clock.monotonic() <= until)
+    return tuple(_path(core, each, _measured(core, conversation, each, probes, until)) for each in begun)
+
+
+def _find(core: Core, conversation: Conversation, names: Sequence[str], address: Address | None) -> list[FoundPath]:
     """Who answers, sorted."""
-    found: dict[Ends, _Found] = {}
+    found: dict[Ends, FoundPath] = {}
     for round_ in range(2 * ROUNDS):
         if round_ >= ROUNDS and found:
             break
@@ -84,7 +97,7 @@ def _find(core: Core, conversation: Conversation, names: Sequence[str], address:
     return sorted(found.values(), key=lambda each: each.order)
 
 
-def _path_of(heard: Heard) -> _Found | None:
+def _path_of(heard: Heard) -> FoundPath | None:
     """The path that an answer tells of; None if it is no sound answer to query config."""
     name, frame = heard
     try:
@@ -96,10 +109,10 @@ def _path_of(heard: Heard) -> _Found | None:
         return None
     if header.shelf > MAX_SHELF or header.slot > MAX_SLOT:
         return None
-    return _Found(Ends(name, header.source, Address(header.shelf, header.slot)), said)
+    return FoundPath(Ends(name, header.source, Address(header.shelf, header.slot)), said)
 
 
-def _measured(core: Core, conversation: Conversation, found: _Found, count: int, until: float) -> Measured:
+def _measured(core: Core, conversation: Conversation, found: FoundPath, count: int, until: float) -> Measured:
     """Measure one path. That its interface goes meanwhile ends this path's measuring, not the check."""
     probes = Probes(core, conversation, found.ends)
     result = Measured()
@@ -116,7 +129,7 @@ def _measured(core: Core, conversation: Conversation, found: _Found, count: int,
     return result
 
 
-def _device(core: Core, address: Address, paths: list[tuple[_Found, Measured]]) -> DeviceReport:
+def _device(core: Core, address: Address, paths: list[tuple[FoundPath, Measured]]) -> DeviceReport:
     by_mac = {}
     for found, measured in paths:
         said = found.said
@@ -135,7 +148,7 @@ def _device(core: Core, address: Address, paths: list[tuple[_Found, Measured]]) 
     )
 
 
-def _path(core: Core, found: _Found, measured: Measured) -> PathReport:
+def _path(core: Core, found: FoundPath, measured: Measured) -> PathReport:
     link = core.links.current().get(interface_of(found.ends.interface))
     return PathReport(
         interface=found.ends.interface,

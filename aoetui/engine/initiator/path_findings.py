@@ -146,11 +146,12 @@ def _path_findings(device: DeviceReport, path: PathReport) -> Iterator[Finding]:
             Severity.WARNING, subject, f"{way}: {path.problem}", "check again; if it stays, look whether the target still runs"
         )
     if path.to_target.frame:
-        yield from _reach_findings(subject, path)
+        yield from reach_findings(subject, path)
         yield from loss_findings(subject, path)
 
 
-def _reach_findings(subject: str, path: PathReport) -> Iterator[Finding]:
+def reach_findings(subject: str, path: PathReport) -> Iterator[Finding]:
+    """Where long frames do not get through, one way or the other."""
     there, back = path.to_target, path.from_target
     lost_there = there.payload < path.agreed
     lost_back = back.payload < path.agreed and not back.untested
