@@ -184,7 +184,7 @@ def _lists(facts: Examination) -> Iterator[Finding]:
             if path.mask and mac is not None and mac not in path.mask and side.name not in answering[name] | told:
                 told.add(side.name)
                 seen = f"the mask list of {name} lets {path.port} in, and not {side.name} ({mac}): it is no path"
-                yield Finding(Check.MASK, name, Verdict.NOTE, seen, f"put {mac} on the mask list of {name}")
+                yield Finding(Check.MASK, name, Verdict.NOTE, seen, f"`aoetui mask {name} -i {path.port} --add {mac}`")
         if path.reservation and not set(path.reservation) & facts.own_macs and f"reserved {name}" not in told:
             told.add(f"reserved {name}")
             seen = f"{name} is reserved for {listed(path.reservation)}: it answers, and refuses reads and writes of this host"

@@ -141,7 +141,7 @@ def _shut_out(facts: Examination, name: str, asked: AskedFacts, heard: Heard) ->
             f"{served.address} at {served.mac} {_activity(served)}, and does not answer {asked.mac} ({name}):"
             f" its mask list, or another list of its, shuts us out{proof}"
         )
-        remedy = f"put {asked.mac} on the mask list of {served.address}, at the target or from an initiator that it answers"
+        remedy = f"at the target, or from a host that it answers: `aoetui mask {served.address} --add {asked.mac}`"
         yield Finding(Check.MASK, str(served.address), Verdict.FAULT if wanted else Verdict.NOTE, seen, remedy)
 
 
