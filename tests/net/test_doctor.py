@@ -11,14 +11,17 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from aoetui.demo import memory
 from aoetui.engine.api import ChooseInterfaces
 from aoetui.engine.commands.doctor import Check, Examine, Finding, Report, Verdict
+from aoetui.engine.conflicts import EndingError
+from aoetui.engine.doctor.tap import Tap, ready
 from aoetui.engine.protocol.address import Address, Mac
 from aoetui.engine.protocol.frames import config_request
 from tests.support.engines import E91, PATIENCE, SIZE, add, disk, engine_in, spec
 from tests.support.initiator import initiator
 from tests.support.netns import Namespace, join
-from tests.support.tap import initiator_in
+from tests.support.tap import initiator_in, tap, with_tag
 from tests.support.waiting import wait_until
 
 if TYPE_CHECKING:
@@ -97,6 +100,8 @@ def test_a_jumbo_san_of_many_devices_with_others_at_work_is_nothing_wrong(tmp_pa
             report = examine(engine, near, "near0", address=E92)
     assert wrong(report) == [], report.lines()
     assert report.answer == "Nothing is wrong: 6 devices answer on near0."
+    (sent,) = [each.seen for each in report.findings if each.check is Check.SENT]
+    assert int(sent.split()[0]) < 500, "the wire is not flooded"
     (others,) = [each for each in report.findings if each.check is Check.OTHERS]
     assert "of 1 other initiator heard on near0" in others.seen
 
@@ -344,3 +349,57 @@ def test_nobody_has_chosen_an_interface(near: LocalEngine, veth_pair: VethPair, 
     fault = the_fault(report, Check.CHOICE)
     assert (report.asked, report.listened) == ((), ("near0",))
     assert "`aoetui doctor -i near0`" in fault.remedy
+
+
+def test_a_link_that_is_lost_while_it_is_looked_at_is_told(near: LocalEngine, veth_pair: VethPair) -> None:
+    told = veth_pair.near.run(lambda: near.submit(Examine(("near0",), seconds=1.5)))
+    with tap(veth_pair.far, "far0") as capture:
+        capture.incoming(1)  # it has begun
+    veth_pair.near.delete_link("near0")
+    report = told.result(PATIENCE)
+    assert "no interface near0" in report.answer
+    assert [each.verdict for each in report.findings if each.check is Check.SENT] == [Verdict.FAULT]
+
+
+def test_an_examination_does_not_keep_the_engine_from_ending(veth_pair: VethPair) -> None:
+    with engine_in(veth_pair.near) as engine:
+        told = veth_pair.near.run(lambda: engine.submit(Examine(("near0",), seconds=60.0)))
+        with tap(veth_pair.far, "far0") as capture:
+            capture.incoming(1)
+    with pytest.raises(EndingError):
+        told.result(PATIENCE)
+
+
+def test_the_tap_hears_aoe_in_every_vlan_what_switches_say_and_what_is_tagged_and_nothing_else(veth_pair: VethPair) -> None:
+    index = veth_pair.near.index("near0")
+    ours = Mac.parse(veth_pair.far_mac).raw
+    aoe, ip = b"\xff" * 6 + ours + b"\x88\xa2" + bytes(600), b"\xff" * 6 + ours + b"\x08\x00" + bytes(46)
+    tree = bytes.fromhex("0180c2000000") + ours + b"\x00\x26\x42\x42\x03" + bytes(40)
+    sent = (aoe, ip, with_tag(aoe, b"\x81\x00\x00\x64"), with_tag(ip, b"\x81\x00\x0f\xff"), tree)
+
+    def body() -> list[tuple[int | None, bytes]]:
+        with Tap("near0", index, promiscuous=True) as ears, tap(veth_pair.far, "far0") as far:
+            for frame in sent:
+                far.send(frame)
+            heard: list[tuple[int | None, bytes]] = []
+            while len(heard) < 4:
+                ready([ears.fileno()], PATIENCE)
+                heard += ears.frames()
+            assert ears.lost() == 0
+            return heard
+
+    assert veth_pair.near.run(body) == [(None, aoe[:512]), (100, aoe[:512]), (0xFFF, ip), (None, tree)]
+
+
+def test_the_demo_without_namespaces_is_examined_too(tmp_path: Path) -> None:
+    """Over its wire in memory, which no kernel counts and nobody can listen on."""
+    engine, end = memory.start(tmp_path)
+    try:
+        wait_until(lambda: any(not each.ours for each in engine.snapshot().devices), "its peer serves")
+        report = engine.submit(Examine(seconds=SECONDS)).result(PATIENCE)
+    finally:
+        engine.stop()
+        end()
+    assert wrong(report) == [], report.lines()
+    assert {each.verdict for each in report.findings if each.check is Check.ANSWERS} == {Verdict.OK}
+    assert {each.check for each in report.findings if each.verdict is Verdict.UNKNOWN} == {Check.RECEIVED}

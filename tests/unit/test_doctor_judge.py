@@ -167,6 +167,13 @@ def test_what_is_well_has_no_finding_but_that() -> None:
         (of_side(heard=None, deaf="no memory"), Check.RECEIVED, Verdict.UNKNOWN, "could not be listened on: no memory", ""),
         (of_side(asked=replace(ASKED, not_sent=1)), Check.SENT, Verdict.WARNING, "did not take 1 of 60 frames", "tc -s"),
         (of_side(asked=replace(ASKED, not_sent=60)), Check.SENT, Verdict.FAULT, "did not take 60 of 60 frames", "tc -s"),
+        (
+            replace(of_path(reservation=(OTHER,)), address=E91),
+            Check.RESERVATION,
+            Verdict.FAULT,
+            "refuses reads and writes of this host",
+            "`aoetui reserve e9.1 --release`",
+        ),
         (of_side(during=Counts(received=60)), Check.SENT, Verdict.WARNING, "counts none that left", "nft"),
         (of_side(asked=AskedFacts(port="eth1", problem="gone")), Check.SENT, Verdict.FAULT, "could not be asked on: gone", ""),
         (of_side(heard=Heard(returned=3)), Check.SWITCH, Verdict.FAULT, "3 questions of ours came back in", "spanning tree"),
@@ -326,7 +333,7 @@ DOUBTED = frozenset({(E92, TARGET)})
     [
         (replace(SILENT, doubted=DOUBTED), None, Verdict.FAULT, "or our frames do not reach it"),
         (replace(ASKED, doubted=DOUBTED), E92, Verdict.FAULT, f"e9.2 at {TARGET} serves {OTHER}, and does not answer {OURS}"),
-        (replace(ASKED, doubted=DOUBTED), None, Verdict.NOTE, "shuts us out"),
+        (replace(ASKED, doubted=DOUBTED), None, Verdict.NOTE, f"we are not, by e9.2 at {TARGET}: a mask list"),
     ],
 )
 def test_a_target_that_serves_others_alone(asked: AskedFacts, address: Address | None, verdict: Verdict, seen: str) -> None:
@@ -336,6 +343,23 @@ def test_a_target_that_serves_others_alone(asked: AskedFacts, address: Address |
     assert mask.verdict is verdict
     assert seen in mask.seen
     assert str(OURS) in mask.remedy
+
+
+def test_what_is_alike_in_many_devices_is_told_once() -> None:
+    """A SAN may have thousands."""
+    paths = tuple(replace(PATH, address=Address(7, slot), sector_count=2) for slot in range(200))
+    served = tuple(Served(Address(8, slot), TARGET, frozenset({OTHER})) for slot in range(200))
+    doubted = frozenset((each.address, each.mac) for each in served)
+    facts = of_side(asked=replace(ASKED, paths=paths, doubted=doubted), heard=Heard(served=served))
+    told = {each.check: each.seen for each in found(facts)}
+    assert len(found(facts)) == 2
+    assert told[Check.MTU] == "e7.0, e7.1, e7.2, e7.3, e7.4 and 195 more take 2 sectors a frame, and eth1 could carry 17"
+    assert "and 195 more: a mask list" in told[Check.MASK]
+
+
+def test_a_wire_that_the_kernel_does_not_count_is_not_blamed() -> None:
+    """As that of the demo, where there are no namespaces."""
+    assert found(of_side(during=Counts(), total=Counts(), counted=False)) == []
 
 
 def test_a_target_that_was_never_asked_is_not_blamed() -> None:

@@ -25,7 +25,7 @@ from aoetui.engine.protocol.frames import (
     decode,
     encode,
 )
-from aoetui.engine.protocol.header import Header
+from aoetui.engine.protocol.header import Header, unpack_header
 from aoetui.engine.protocol.initiator import LocalLink, ScannerMachine
 from aoetui.engine.protocol.wire import HEADER, SCANNER_TAG_BIT, VERSION, Command, MaskOp, ReserveOp, sectors_per_frame
 
@@ -60,6 +60,8 @@ class _Path:
     answers: dict[int, bytes] = field(default_factory=dict)
     """By tag, of queries for the config: what followed the header."""
     identities: dict[int, bytes] = field(default_factory=dict)
+    identify_frames: int = 0
+    """Sent to it."""
     asked: dict[int, float] = field(default_factory=dict)
     round_trips: list[float] = field(default_factory=list)
     doubled: int = 0
@@ -148,7 +150,6 @@ class Asker:
     def facts(self, port: str) -> AskedFacts:
         """What came of it there."""
         asked = self._ports[port]
-        statistics = asked.wire.statistics()
         return AskedFacts(
             port=port,
             mac=asked.wire.mac,
@@ -157,8 +158,7 @@ class Asker:
             not_sent=asked.not_sent,
             doubted=frozenset(asked.doubted),
             paths=tuple(_path_facts(path, asked.broadcasts) for path in self._of(port)),
-            ring_dropped=statistics.ring_dropped,
-            foreign_vlan=statistics.foreign_vlan,
+            ring_dropped=asked.wire.statistics().ring_dropped,
         )
 
     def devices(self) -> tuple[Device, ...]:
@@ -178,7 +178,13 @@ class Asker:
         for name, frame in self._machine.outgoing():
             if frame[:6] == BROADCAST_MAC.raw:
                 self._ports[name].broadcasts.add(int.from_bytes(frame[HEADER - 4 : HEADER]))
+            elif (asked := self._path_asked(name, frame)) is not None:
+                asked.identify_frames += 1
             self._send(self._ports[name], frame)
+
+    def _path_asked(self, name: str, frame: bytes) -> _Path | None:
+        header = unpack_header(frame)
+        return self._paths.get((name, header.destination, Address(header.shelf, header.slot)))
 
     @staticmethod
     def _send(port: _Port, frame: bytes) -> None:
@@ -275,7 +281,7 @@ def _path_facts(path: _Path, broadcasts: set[int]) -> PathFacts:
         rtt=median(path.round_trips) if path.round_trips else None,
         doubled=path.doubled,
         torn=path.torn,
-        identified=bool(path.identities),
+        identified=True if path.identities else False if path.identify_frames > 1 else None,
         mask=path.mask,
         reservation=path.reservation,
     )

@@ -90,7 +90,7 @@ class PathFacts:
     torn: str = ""
     """What two answers to one question said otherwise; empty if none did."""
     identified: bool | None = None
-    """Whether IDENTIFY was answered; None: not asked."""
+    """Whether IDENTIFY was answered; None: not asked often enough to tell."""
     mask: tuple[Mac, ...] | None = None
     """Its mask list; None: not told."""
     reservation: tuple[Mac, ...] | None = None
@@ -113,7 +113,6 @@ class AskedFacts:
     doubted: frozenset[tuple[Address, Mac]] = frozenset()
     """Heard to serve others, asked by their own MAC, and silent then, unless they are among the paths."""
     ring_dropped: int = 0
-    foreign_vlan: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,6 +125,8 @@ class SideFacts:
     """Since the link was made."""
     during: Counts = Counts()
     """While it was looked at."""
+    counted: bool = True
+    """Whether the kernel counts anything there: false where the link is none of this network namespace."""
     asked: AskedFacts | None = None
     """None: it was only listened on."""
     in_vlans: tuple[AskedFacts, ...] = ()

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from aoetui.engine.doctor.facts import AskedFacts, Examination, PathFacts, SideFacts
+    from aoetui.engine.protocol.address import Address
     from aoetui.engine.protocol.devices import Device, Path
 
 LOSSY = 0.01
@@ -35,7 +36,8 @@ def judge_answers(facts: Examination) -> Iterator[Finding]:
     for device in facts.devices:
         yield from _sameness(facts, device)
     for path in facts.paths:
-        yield from _usable(facts, path)
+        yield from _usable(path)
+    yield from _sectors(facts)
     for address, report in facts.reaches:
         for found in reach_findings(str(address), report):
             verdict = Verdict.NOTE if found.severity is Severity.INFO else Verdict.WARNING
@@ -142,7 +144,7 @@ def _who(path: Path) -> str:
     )
 
 
-def _usable(facts: Examination, path: PathFacts) -> Iterator[Finding]:
+def _usable(path: PathFacts) -> Iterator[Finding]:
     name = str(path.address)
     if path.address.shelf == LINUX_REFUSED_SHELF:
         seen = f"{name} is on shelf {LINUX_REFUSED_SHELF}, which Linux refuses"
@@ -153,22 +155,26 @@ def _usable(facts: Examination, path: PathFacts) -> Iterator[Finding]:
     if path.identified is False and path.unicasts_answered:
         seen = f"{name} at {path.mac} answers, and does not say who it is (IDENTIFY): Linux makes no disk of it"
         yield Finding(Check.TARGET, name, Verdict.WARNING, seen, "look at the target's log, and at its mask list and reservation")
-    link = facts.links.get(interface_of(path.port))
-    if link is not None and path.sector_count:
-        yield from _sectors(path, link.mtu)
 
 
-def _sectors(path: PathFacts, mtu: int) -> Iterator[Finding]:
-    ours = sectors_per_frame(mtu)
-    if path.sector_count < ours:
-        seen = (
-            f"{path.address} at {path.mac} takes {many(path.sector_count, 'sector')} a frame, and {path.port} could carry {ours}"
-        )
-        remedy = f"raise the MTU at the target's end to {mtu}, and on every switch port between"
-        yield Finding(Check.MTU, str(path.address), Verdict.NOTE, seen, remedy)
-    elif path.sector_count > ours:
-        seen = f"{path.address} at {path.mac} takes {many(path.sector_count, 'sector')} a frame, and {path.port} carries {ours}"
-        yield Finding(Check.MTU, str(path.address), Verdict.NOTE, seen, f"raise the MTU of {path.port} and of every switch port")
+def _sectors(facts: Examination) -> Iterator[Finding]:
+    """Where the two ends of a path differ: one finding for all devices that differ alike."""
+    alike: dict[tuple[str, int, int], list[Address]] = defaultdict(list)
+    for path in facts.paths:
+        link = facts.links.get(interface_of(path.port))
+        if link is not None and path.sector_count and path.sector_count != sectors_per_frame(link.mtu):
+            alike[path.port, link.mtu, path.sector_count].append(path.address)
+    for (port, mtu, theirs), addresses in alike.items():
+        names, ours = listed(dict.fromkeys(addresses)), sectors_per_frame(mtu)
+        verb = "takes" if len(set(addresses)) == 1 else "take"
+        subject = str(addresses[0]) if len(set(addresses)) == 1 else port
+        if theirs < ours:
+            seen = f"{names} {verb} {many(theirs, 'sector')} a frame, and {port} could carry {ours}"
+            remedy = f"raise the MTU at the target's end to {mtu}, and on every switch port between"
+        else:
+            seen = f"{names} {verb} {many(theirs, 'sector')} a frame, and {port} carries {ours}"
+            remedy = f"raise the MTU of {port} and of every switch port between"
+        yield Finding(Check.MTU, subject, Verdict.NOTE, seen, remedy)
 
 
 def _lists(facts: Examination) -> Iterator[Finding]:
@@ -189,7 +195,13 @@ def _lists(facts: Examination) -> Iterator[Finding]:
             told.add(f"reserved {name}")
             seen = f"{name} is reserved for {listed(path.reservation)}: it answers, and refuses reads and writes of this host"
             verdict = Verdict.FAULT if path.address == facts.address else Verdict.NOTE
-            yield Finding(Check.RESERVATION, name, verdict, seen, f"release it at one of them, or add {_own(facts, path)}")
+            yield Finding(
+                Check.RESERVATION,
+                name,
+                verdict,
+                seen,
+                f"at one of them: `aoetui reserve {name} --release`; or for this host too: {_own(facts, path)}",
+            )
 
 
 def _own(facts: Examination, path: PathFacts) -> str:

@@ -40,7 +40,7 @@ def _sent(side: SideFacts, asked: AskedFacts) -> Iterator[Finding]:
         verdict = Verdict.FAULT if asked.not_sent == asked.frames else Verdict.WARNING
         seen = f"the kernel did not take {asked.not_sent} of {many(asked.frames, 'frame')} for {name}"
         yield Finding(Check.SENT, name, verdict, seen, f"`ip -s link show {name}`, `tc -s qdisc show dev {name}`")
-    elif asked.frames and not side.during.sent:
+    elif asked.frames and side.counted and not side.during.sent:
         seen = f"the kernel took {many(asked.frames, 'frame')} for {name}, and counts none that left"
         yield Finding(Check.SENT, name, Verdict.WARNING, seen, f"`tc -s filter show dev {name} egress` and `nft list ruleset`")
     elif asked.frames:
@@ -127,22 +127,31 @@ def _way(facts: Examination, interface: str, vlan: int | None) -> str:
 
 
 def _shut_out(facts: Examination, name: str, asked: AskedFacts, heard: Heard) -> Iterator[Finding]:
-    """Targets that were heard to serve, and do not answer us although they were asked."""
+    """Targets that were heard to serve, and do not answer us although they were asked; what nobody looks for in one finding."""
+    unwanted = []
+    for served in _silent_to_us(facts, asked, heard):
+        if served.address == facts.address or (facts.address is None and not asked.paths):
+            proof = "" if any(path.mac == served.mac for path in asked.paths) else ", or our frames do not reach it"
+            seen = (
+                f"{served.address} at {served.mac} {_activity(served)}, and does not answer {asked.mac} ({name}):"
+                f" its mask list, or another list of its, shuts us out{proof}"
+            )
+            remedy = f"at the target, or from a host that it answers: `aoetui mask {served.address} --add {asked.mac}`"
+            yield Finding(Check.MASK, str(served.address), Verdict.FAULT, seen, remedy)
+        else:
+            unwanted.append(f"{served.address} at {served.mac}")
+    if unwanted:
+        seen = f"others are served on {name}, and we are not, by {listed(unwanted)}: a mask list, or another list, shuts us out"
+        yield Finding(Check.MASK, name, Verdict.NOTE, seen, f"if they should answer here: put {asked.mac} on their mask lists")
+
+
+def _silent_to_us(facts: Examination, asked: AskedFacts, heard: Heard) -> Iterator[Served]:
     answering = {(path.address, path.mac) for path in asked.paths}
-    macs = {path.mac for path in asked.paths}
     for served in heard.served:
         ours_alone = served.clients and served.clients <= facts.own_macs  # another interface of ours is answered
         who = (served.address, served.mac)
-        if who in answering or who not in asked.doubted or served.mac in facts.own_macs or ours_alone:
-            continue
-        wanted = served.address == facts.address or (facts.address is None and not asked.paths)
-        proof = "" if served.mac in macs else ", or our frames do not reach it"
-        seen = (
-            f"{served.address} at {served.mac} {_activity(served)}, and does not answer {asked.mac} ({name}):"
-            f" its mask list, or another list of its, shuts us out{proof}"
-        )
-        remedy = f"at the target, or from a host that it answers: `aoetui mask {served.address} --add {asked.mac}`"
-        yield Finding(Check.MASK, str(served.address), Verdict.FAULT if wanted else Verdict.NOTE, seen, remedy)
+        if who in asked.doubted and who not in answering and served.mac not in facts.own_macs and not ours_alone:
+            yield served
 
 
 def _activity(served: Served) -> str:

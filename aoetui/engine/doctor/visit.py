@@ -121,7 +121,7 @@ class Visit:
         before = card.counts()
         losses = {name: link.carrier_losses for name, link in self._links.items()}
         self._listen()
-        if not self._host.refused and any(side.tap is not None for side in self._sides):
+        if any(side.tap is not None or (side.asked and not side.problem) for side in self._sides):
             self._look(ending)
         after = card.counts()
         return tuple(self._facts(side, before, after, losses) for side in self._sides)
@@ -206,6 +206,7 @@ class Visit:
             card=_card_facts(name, self._core.links.current(), losses.get(name, 0)),
             total=total,
             during=total.since(before.get(name, total)),
+            counted=name in after,
             asked=self._asked_facts(side),
             in_vlans=tuple(self.asker.facts(port) for port in side.in_vlans),
             heard=side.heard(),
