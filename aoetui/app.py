@@ -152,6 +152,7 @@ class ConsoleApp(App[None], inherit_bindings=False):
         if screen is None or not screen.stands:
             return
         screen.show(self.snapshot)
+        screen.keep_focus()
         screen.query_one(StatusBar).show(self._status(screen))
 
     def watch_san(self, *, looking: bool) -> None:

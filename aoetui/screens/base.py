@@ -72,7 +72,12 @@ class ConsoleScreen(Screen[None]):
 
     def on_mount(self) -> None:
         """The keys go to the body from the start; the console shows the rest once the screen is seen."""
-        self.set_focus(next((each for each in self.query("#body *") if each.focusable), None))
+        self.keep_focus()
+
+    def keep_focus(self) -> None:
+        """Give the keys to the body if nothing has them: what had them is not shown any more, or there was nothing to show."""
+        if self.focused is None:
+            self.set_focus(next((each for each in self.query("#body *") if each.focusable), None))
 
     def on_screen_resume(self) -> None:
         """Nothing was shown while the screen was hidden: show what is true now."""

@@ -149,6 +149,20 @@ async def test_the_empty_list_says_what_to_press() -> None:
         assert isinstance(app.screen, ChooseInterfacesDialog)
 
 
+async def test_keys_reach_the_list_once_there_is_one() -> None:
+    """It was empty at first, as on every start: what is not shown has no focus."""
+    engine = FakeEngine(NOTHING_ANSWERS)
+    app = console(engine)
+    async with app.run_test() as pilot:
+        await pilot.pause()
+        engine.current = BUSY
+        app.pull()
+        await pilot.pause()
+        app.pull()
+        await pilot.press("down")
+        assert app.screen.query_one(LiveTable).current_key == "e9.2"
+
+
 async def test_copy_takes_the_row() -> None:
     """As it stands there."""
     app = console(FakeEngine())
