@@ -48,6 +48,7 @@ class Scope(StrEnum):
 
     GLOBAL = "everywhere"
     SAN = "SAN"
+    PATHS = "Path check"
     EXPORTS = "Exports"
     INTERFACES = "Interfaces"
     EVENTS = "Events"
@@ -89,6 +90,14 @@ def _everywhere(
 ACTIONS: tuple[Action, ...] = (
     Action("open_device", ("enter",), "open", "Open the device, or fold its shelf.", Scope.SAN),
     Action(
+        "check_paths",
+        ("c",),
+        "check",
+        "Measure the paths to the device, or to all of its shelf, and say what is wrong with them.",
+        Scope.SAN,
+        changes=True,
+    ),
+    Action(
         "choose_interfaces",
         ("i",),
         "interfaces",
@@ -100,6 +109,7 @@ ACTIONS: tuple[Action, ...] = (
     Action("sort", ("s",), "sort", "Sort each shelf by the next column.", Scope.SAN),
     Action("reverse", ("S",), "reverse", "Reverse the order within each shelf.", Scope.SAN, footer=False),
     Action("fold", ("space",), "fold", "Fold or unfold the shelf.", Scope.SAN, footer=False),
+    Action("check_again", ("r",), "again", "Check the same devices again.", Scope.PATHS, changes=True),
     Action("open_export", ("enter",), "open", "Open the export.", Scope.EXPORTS),
     Action("stop_export", ("x",), "stop", "Stop serving the export; it stays in the config.", Scope.EXPORTS, changes=True),
     Action("start_export", ("a",), "start", "Serve a stopped export again.", Scope.EXPORTS, changes=True),

@@ -133,6 +133,6 @@ def table(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]
 
 def finding_lines(finding: Finding) -> Iterator[str]:
     """What is wrong, and under it the remedy."""
-    start = "" if finding.text.startswith(finding.subject) else f"{finding.subject}: "
+    start = "" if finding.subject in finding.text else f"{finding.subject}: "
     yield f"{_MARKS[finding.severity]:<2} {start}{finding.text}"
     yield f"     {finding.remedy}"

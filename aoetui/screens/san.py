@@ -10,8 +10,9 @@ from rich.text import Text
 from textual.containers import Container, VerticalScroll
 
 from aoetui.actions import Scope, bindings
-from aoetui.engine.snapshot import DeviceSnapshot, DeviceState, Sameness
+from aoetui.engine.snapshot import DeviceSnapshot, DeviceState, Sameness, Severity
 from aoetui.screens.base import ConsoleScreen
+from aoetui.screens.path_check import PathCheckScreen
 from aoetui.widgets import figures
 from aoetui.widgets.details import device_lines, state_word
 from aoetui.widgets.durability import short_mode
@@ -155,6 +156,17 @@ class SanScreen(ConsoleScreen):
     def action_choose_interfaces(self) -> None:
         """Choose what is scanned."""
         self.console.choose_interfaces()
+
+    async def action_check_paths(self) -> None:
+        """Measure the paths to the selected device, or to all of the selected shelf."""
+        selected = self._selected()
+        key = self.query_one("#san-list", LiveTable).current_key
+        members = [each for each in self._devices.values() if f"shelf {each.address.shelf}" == key]
+        remote = [each.address for each in ([selected] if selected else members) if each.paths]
+        if remote:
+            await self.console.push_screen(PathCheckScreen(remote))
+        elif key is not None:
+            self.console.say(f"{key} is served by this host alone: check it from a host that uses it.", Severity.WARNING)
 
     def _say_order(self) -> None:
         self.console.refresh_screen()

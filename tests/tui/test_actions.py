@@ -10,11 +10,13 @@ from textual.binding import Binding
 from aoetui.actions import ACTIONS, Scope, actions_in, bindings, is_change, shown_key
 from aoetui.app import ConsoleApp
 from aoetui.screens.base import ConsoleScreen
+from aoetui.screens.path_check import PathCheckScreen
 from aoetui.widgets.table import LiveTable
 
 PLACES: dict[Scope, type[ConsoleApp | ConsoleScreen]] = {Scope.GLOBAL: ConsoleApp} | {
     screen.SCOPE: screen for screen in ConsoleApp.MODES.values() if isinstance(screen, type) and issubclass(screen, ConsoleScreen)
 }
+PLACES[Scope.PATHS] = PathCheckScreen  # no section: it opens over one
 
 
 def test_every_section_has_a_scope() -> None:
@@ -55,7 +57,7 @@ def test_read_only_strips_what_changes_something(scope: Scope) -> None:
 def test_what_reaches_the_config_or_the_wire_is_a_change() -> None:
     """These are the commands that do more than look."""
     changing = {"new_export", "stop_export", "start_export", "delete_export", "choose_interfaces", "discover"}
-    changing |= {"edit_config", "edit_mask", "edit_reservation", "make_bundle"}
+    changing |= {"edit_config", "edit_mask", "edit_reservation", "make_bundle", "check_paths", "check_again"}
     assert {action.id for action in ACTIONS if is_change(action.id)} == changing
 
 

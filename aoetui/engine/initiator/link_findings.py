@@ -43,7 +43,7 @@ def link_findings(
         if interface.name not in answered and devices:
             who = "no device answers" if asked is None else f"{asked} does not answer"
             yield Finding(
-                Severity.WARNING,
+                Severity.WARNING if asked is None else Severity.INFO,  # the device may have no more interfaces
                 interface.name,
                 f"{who} on {interface.name}, only on other interfaces",
                 "look at its cable and VLAN, and at the targets' mask lists; or do not choose it",
