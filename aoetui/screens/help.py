@@ -32,6 +32,7 @@ WORDS = (
     ("! conflict", "Two disks at one address. Linux takes them for two paths of one disk and corrupts both."),
     ("path", "One MAC that answers for a device, seen from one interface of ours."),
     ("payload", "Bytes of data in one frame. 8.7k needs MTU 9000 all the way; 1.0k is MTU 1500."),
+    ("to it, from", "Payload that really gets through, each way; ! is less than both ends offer, + that no more could be tried."),
     ("rtt", "Round-trip time of the last question, in milliseconds."),
     ("buffers", "Buffer count: how many requests the target takes at once."),
     ("config", "Config string: a label that the target keeps; hosts find their disk by it."),
