@@ -10,14 +10,16 @@ import logging
 import os
 import time
 from collections import deque
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from textual import work
 from textual.app import App
+from textual.events import InputEvent
 from textual.widgets import Input
 
 from aoetui.actions import LEADING, Scope, bindings, is_change
+from aoetui.collector import Collector
 from aoetui.engine.api import ChooseInterfaces, Discover, EngineError, Watch
 from aoetui.engine.snapshot import Severity
 from aoetui.palette import palette_commands
@@ -38,10 +40,11 @@ from aoetui.widgets.status import Status, StatusBar
 from aoetui.widgets.toasts import LOUDNESS, toasts
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
 
     from textual.app import SystemCommand
     from textual.binding import BindingType
+    from textual.events import Event as TextualEvent
     from textual.screen import Screen
     from textual.timer import Timer
 
@@ -99,6 +102,7 @@ class ConsoleApp(App[None], inherit_bindings=False):
         """The latest. It is replaced, never changed."""
         self.paused = False
         self._clock = clock
+        self._collector = Collector(clock)
         self._problem = ""
         self._period = PERIODS.index(1.0)
         self._ticker: Timer | None = None
@@ -162,22 +166,46 @@ class ConsoleApp(App[None], inherit_bindings=False):
     # -- the picture ------------------------------------------------------------------------------------------------
 
     def pull(self) -> None:
-        """Take a snapshot and show it. Nothing that fails here ends the console: the header says what failed."""
+        """Take a snapshot and show it now. Nothing that fails here ends the console: the header says what failed."""
         if not self.paused:
-            try:
-                self.snapshot = self.engine.snapshot()
-                self._tell(self.engine.events(self._toasted))
-                self._problem = ""
-            except Exception as error:  # noqa: BLE001 - the timer's edge: logged once, and shown
-                if not self._problem:
-                    _log.exception("no snapshot from the engine")
-                self._problem = f"engine: {error}"
+            with self._failure_is_shown():
+                self._take(self.engine.snapshot(), self.engine.events(self._toasted))
         self.refresh_screen()
+
+    async def _beat(self) -> None:
+        """The same, once in a while. With thousands of devices and exports a snapshot takes its time, and no key waits for it."""
+        if not self.paused:
+            with self._failure_is_shown():
+                snapshot = await asyncio.to_thread(self.engine.snapshot)
+                if snapshot.monotonic >= self.snapshot.monotonic and not self.paused:
+                    self._take(snapshot, self.engine.events(self._toasted))
+        self.refresh_screen()
+        self._collector.rest()
+
+    async def on_event(self, event: TextualEvent) -> None:
+        """Textual's; notes that something was typed or clicked."""
+        if isinstance(event, InputEvent):
+            self._collector.typed()
+        await super().on_event(event)
+
+    def _take(self, snapshot: EngineSnapshot, events: list[Event]) -> None:
+        self.snapshot = snapshot
+        self._tell(events)
+
+    @contextmanager
+    def _failure_is_shown(self) -> Iterator[None]:
+        try:
+            yield
+            self._problem = ""
+        except Exception as error:  # noqa: BLE001 - the timer's edge: logged once, and shown
+            if not self._problem:
+                _log.exception("no snapshot from the engine")
+            self._problem = f"engine: {error}"
 
     def _tick_every(self, seconds: float) -> None:
         if self._ticker is not None:
             self._ticker.stop()
-        self._ticker = self.set_interval(seconds, self.pull)
+        self._ticker = self.set_interval(seconds, self._beat)
 
     def _section(self) -> ConsoleScreen | None:
         """The section that is visible, under a dialog perhaps."""

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import os
+import sys
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from aoetui import collector
 from aoetui.app import ConsoleApp
 from aoetui.cli import running
 from aoetui.engine.api import ExitCode, UsageError
@@ -18,6 +20,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from aoetui.engine.api import Engine
+
+_SWITCH = 0.001
+"""Seconds that another thread may go on after the console's wants its turn: each key and each paint waits for several turns."""
 
 
 def run(config: Path | None, *, read_only: bool) -> int:
@@ -52,6 +57,8 @@ def _terminal() -> Terminal:
 
 
 def _show(engine: Engine, stop_engine: Callable[[float], bool], terminal: Terminal, *, read_only: bool) -> int:
+    sys.setswitchinterval(_SWITCH)
+    collector.hold_back()
     app = ConsoleApp(engine, read_only=read_only)
     loop = asyncio.new_event_loop()
 

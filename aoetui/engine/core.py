@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from aoetui.engine.acl import AccessLists
@@ -25,17 +26,29 @@ from aoetui.engine.tracing.tracer import Tracer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
+    from collections.abc import Set as AbstractSet
     from pathlib import Path
 
     from aoetui.engine.clock import Clock
     from aoetui.engine.kernel.host import Host
     from aoetui.engine.links import LinkFacts, LinkSource
     from aoetui.engine.packet import Wire
+    from aoetui.engine.protocol.address import Address
     from aoetui.engine.protocol.devices import Change, Device
     from aoetui.engine.state import StateStore
 
 _CLOSE_TIME = 10.0
 """Seconds that stopping one export may wait for its disk."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Heard:
+    """What the scanner knows, and what of it is shown."""
+
+    heard: tuple[Device, ...] = ()
+    chosen: AbstractSet[str] = frozenset()
+    ours: AbstractSet[Address] = frozenset()
+    shown: tuple[Device, ...] = ()
 
 
 class Core:
@@ -71,6 +84,7 @@ class Core:
         self.meters: dict[str, LinkMeter] = {}
         self._on_change = on_change
         self._carriers: dict[str, bool] = {}
+        self._heard = _Heard()
 
     def start(self) -> None:
         """Start the threads of links and scanner."""
@@ -109,15 +123,18 @@ class Core:
 
     # ---- in any thread
 
-    def devices(self) -> list[Device]:
-        """What the scanner heard on the chosen interfaces, and anywhere at the addresses of our own exports."""
+    def devices(self) -> tuple[Device, ...]:
+        """What the scanner heard on the chosen interfaces, and anywhere at the addresses of our own exports.
+
+        The same tuple as before while nothing changed.
+        """
         chosen = set(self.interfaces or ())
         ours = {held.spec.address for held in self.serving.held() if held.admitted}
-        return [
-            device
-            for device in self.scanner.devices()
-            if device.address in ours or any(path.interface in chosen for path in device.paths)
-        ]
+        heard, known = self.scanner.devices(), self._heard
+        if known.heard is not heard or (known.chosen, known.ours) != (chosen, ours):
+            shown = tuple(each for each in heard if any(path.interface in chosen for path in each.paths) or each.address in ours)
+            known = self._heard = _Heard(heard, chosen, ours, shown)
+        return known.shown
 
     def asked(self) -> tuple[str, ...]:
         """The interfaces that broadcasts go out on."""

@@ -6,9 +6,11 @@ import logging
 import queue
 import socket
 import threading
+from bisect import bisect_left
 from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from aoetui.engine.alarms import AlarmWatch, alarms_of
@@ -39,10 +41,11 @@ from aoetui.engine.kernel.differences import Patience, remarks_of
 from aoetui.engine.latency import add_counts, latency_of
 from aoetui.engine.links import LinkWatcher
 from aoetui.engine.packet import PacketSocket
+from aoetui.engine.san_view import SanView
 from aoetui.engine.snapshot import Alarm, DeviceSnapshot, EngineSnapshot, ExportSnapshot, LinkSnapshot, Severity
 from aoetui.engine.state import StateStore
 from aoetui.engine.stats import LinkMeter, add_rates
-from aoetui.engine.views import Standing, device_view, export_view, link_view, own_device_view, standing_of
+from aoetui.engine.views import Standing, export_view, link_view, own_device_view, standing_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -64,6 +67,7 @@ _ABSENT_SECONDS = 5.0
 _RETRY_TICKS = 10
 """Every so many ticks an enabled export whose backing could not be opened is tried again."""
 _log = logging.getLogger(__name__)
+_by_address = attrgetter("address")
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +110,7 @@ class LocalEngine:
         self._work: queue.SimpleQueue[_Work] = queue.SimpleQueue()
         self._errands = Errands(self._core, self.snapshot)
         self._patience = Patience(_ABSENT_SECONDS)
+        self._san = SanView(self._core.clock)
         self._compiled = compiled
         self._unsettled = threading.Event()
         self._stopping = threading.Event()
@@ -328,10 +333,16 @@ class LocalEngine:
         return [(name, why) for name, why in missing if why]
 
     def _devices(self, exports: Iterable[tuple[Held, Standing | ExportSnapshot]]) -> tuple[DeviceSnapshot, ...]:
-        clock = self._core.clock
-        found = {device.address: device_view(device, clock) for device in self._core.devices()}
+        """The SAN's, with our own among them."""
+        heard = self._san.of(self._core.devices())
+        addresses = [device.address for device in heard]
+        ours: dict[Address, DeviceSnapshot] = {}
         for held, shown in exports:
-            own = own_device_view(held, shown, found.get(held.spec.address), clock)
+            place = bisect_left(addresses, held.spec.address)
+            foreign = heard[place] if place < len(heard) and addresses[place] == held.spec.address else None
+            own = own_device_view(held, shown, foreign, self._core.clock)
             if own is not None:
-                found[own.address] = own
-        return tuple(found[address] for address in sorted(found))
+                ours[own.address] = own
+        if not ours:
+            return heard
+        return tuple(sorted([*(each for each in heard if each.address not in ours), *ours.values()], key=_by_address))

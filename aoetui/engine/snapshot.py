@@ -266,8 +266,6 @@ class PathSnapshot:
     """As the target advertises it, or as our own MTU allows if that is less; 0 if unknown."""
     first_seen: datetime
     last_seen: datetime
-    age: float
-    """Seconds since it last answered."""
 
     @property
     def payload(self) -> int:
@@ -295,8 +293,7 @@ class DeviceSnapshot:
     """Of one of ours, only the foreign ones: where we serve it stands in its ExportSnapshot."""
     first_seen: datetime
     last_seen: datetime
-    age: float
-    """Seconds since any path last answered; 0 for our own."""
+    """When any path last answered; of our own, now."""
 
     @property
     def payload(self) -> int:

@@ -39,7 +39,6 @@ if TYPE_CHECKING:
     from aoetui.engine.initiators import InitiatorRecord
     from aoetui.engine.links import LinkFacts
     from aoetui.engine.ports import Port, Ports
-    from aoetui.engine.protocol.devices import Device, Path
     from aoetui.engine.refusals import Refusal
     from aoetui.engine.serving import Held
     from aoetui.engine.spec import ExportSpec
@@ -164,41 +163,6 @@ def _refused_view(refusal: Refusal, clock: Clock) -> RefusedSnapshot:
     )
 
 
-def device_view(device: Device, clock: Clock) -> DeviceSnapshot:
-    """One device of the SAN as the scanner knows it."""
-    identity = device.identity
-    return DeviceSnapshot(
-        address=device.address,
-        ours=False,
-        state=device.state,
-        size=None if identity is None else identity.sectors * SECTOR,
-        model="" if identity is None else identity.model,
-        serial="" if identity is None else identity.serial,
-        firmware="" if identity is None else identity.firmware,
-        config_string=device.config_string,
-        buffer_count=device.buffer_count,
-        firmware_version=device.firmware_version,
-        sameness=device.sameness,
-        paths=tuple(_path_view(path, clock) for path in device.paths),
-        first_seen=clock.when(device.first_seen),
-        last_seen=clock.when(device.last_seen),
-        age=clock.monotonic() - device.last_seen,
-    )
-
-
-def _path_view(path: Path, clock: Clock) -> PathSnapshot:
-    return PathSnapshot(
-        mac=path.mac,
-        interface=path.interface,
-        state=path.state,
-        rtt_us=None if path.rtt is None else path.rtt * 1e6,
-        sector_count=path.sector_count,
-        first_seen=clock.when(path.first_seen),
-        last_seen=clock.when(path.last_seen),
-        age=clock.monotonic() - path.last_seen,
-    )
-
-
 def own_device_view(
     held: Held, shown: Standing | ExportSnapshot, foreign: DeviceSnapshot | None, clock: Clock
 ) -> DeviceSnapshot | None:
@@ -227,7 +191,6 @@ def own_device_view(
         paths=others,
         first_seen=now,
         last_seen=now,
-        age=0.0,
     )
 
 

@@ -96,9 +96,9 @@ class ConsoleScreen(Screen[None]):
         )
 
     def start_filter(self) -> None:
-        """Open the filter line."""
+        """Open the filter line, where the footer was: nothing else moves, or has to be painted."""
         line = self.query_one("#filter", Input)
-        line.display = True
+        line.display, self.query_one(KeysLine).display = True, False
         self.set_focus(line)
         self.refresh_bindings()
 
@@ -138,8 +138,10 @@ class ConsoleScreen(Screen[None]):
 
     def _leave_filter(self) -> None:
         line = self.query_one("#filter", Input)
-        line.display = False
-        self.focus_next("#body *")
+        typed_into = line.has_focus
+        line.display, self.query_one(KeysLine).display = False, True
+        if typed_into:
+            self.focus_next("#body *")
         self.refresh_bindings()
 
     def _filter_by(self, text: str) -> None:

@@ -21,7 +21,8 @@ from aoetui.widgets.table import Column, LiveTable, Row
 from aoetui.widgets.words import Words
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
+    from datetime import datetime
 
     from textual.app import ComposeResult
     from textual.binding import BindingType
@@ -46,7 +47,7 @@ ORDERS: tuple[tuple[str, Callable[[DeviceSnapshot], float | int]], ...] = (
     ("size", lambda device: device.size or 0),
     ("state", lambda device: 0 if device.sameness is Sameness.DIFFERENT else _URGENCY[device.state]),
     ("payload", lambda device: device.payload),
-    ("age", lambda device: device.age),
+    ("age", lambda device: -device.last_seen.timestamp()),
 )
 """What `s` goes through, within each shelf."""
 
@@ -76,8 +77,12 @@ class SanScreen(ConsoleScreen):
         self._folded: set[int] = set()
         self._order = 0
         self._reverse = False
+        self._taken: tuple[DeviceSnapshot, ...] = ()
         self._devices: dict[str, DeviceSnapshot] = {}
+        """Those, by the keys of their rows."""
         self._ours: dict[Address, Served] = {}
+        self._words: dict[str, tuple[object, str]] = {}
+        """What the filter looks through, and what that was made of."""
         self._shelves: dict[str, tuple[int, int, int, int, bool]] = {}
         """What the heading of each shelf tells, by its key."""
 
@@ -96,9 +101,12 @@ class SanScreen(ConsoleScreen):
 
     def show(self, snapshot: EngineSnapshot) -> None:
         """Show the devices that pass the filter, shelf by shelf."""
-        self._devices = {str(device.address): device for device in snapshot.devices}
+        if snapshot.devices is not self._taken:
+            self._taken = snapshot.devices
+            self._devices = {str(device.address): device for device in snapshot.devices}
+            self._words = {key: known for key, known in self._words.items() if key in self._devices}
         self._ours = served(snapshot)
-        passing = [device for device in snapshot.devices if self._passes(device)]
+        passing = [item for item in self._devices.items() if self._passes(*item)] if self.filter_text else self._devices.items()
         self.counted = (len(passing), len(snapshot.devices))
         self.set_class(not snapshot.devices, "-empty")
         self.query_one(".empty", Words).update(Text(empty_text(snapshot)))
@@ -106,7 +114,7 @@ class SanScreen(ConsoleScreen):
         first = table.current_key is None
         table.show_keys(list(self._listed(passing)), self._row)
         if first and passing:
-            table.select(str(passing[0].address))
+            table.select(next(iter(passing))[0])
         self._show_detail(snapshot)
 
     def back(self) -> bool:
@@ -188,31 +196,34 @@ class SanScreen(ConsoleScreen):
     def _selected(self) -> DeviceSnapshot | None:
         return self._devices.get(self.query_one("#san-list", LiveTable).current_key or "")
 
-    def _passes(self, device: DeviceSnapshot) -> bool:
-        if not self.filter_text:
-            return True
-        paths = [text for path in device.paths for text in (str(path.mac), path.interface)]
-        return self.matches(
-            str(device.address), device.model, device.serial, device.config_string, state_word(device).plain, *paths
-        )
+    def _passes(self, key: str, device: DeviceSnapshot) -> bool:
+        told = (device.model, device.serial, device.config_string, device.state, device.sameness, len(device.paths))
+        known = self._words.get(key)
+        if known is None or known[0] != told:
+            known = self._words[key] = (told, "\n".join(words_of(device)).lower())
+        return self.filter_text in known[1]
 
-    def _listed(self, devices: list[DeviceSnapshot]) -> Iterator[str]:
+    def _listed(self, devices: Iterable[tuple[str, DeviceSnapshot]]) -> Iterator[str]:
         """The keys of the rows: each shelf, and under it its devices."""
         self._shelves = {}
-        for shelf, members in groupby(devices, key=lambda device: device.address.shelf):
-            group = sorted(members, key=ORDERS[self._order][1], reverse=self._reverse)
+        order = ORDERS[self._order][1]
+        for shelf, members in groupby(devices, key=lambda item: item[1].address.shelf):
+            group = list(members)
+            if self._order or self._reverse:
+                group.sort(key=lambda item: order(item[1]), reverse=self._reverse)
             folded = shelf in self._folded and not self.filter_text
             key = f"shelf {shelf}"
-            self._shelves[key] = (shelf, len(group), sum(map(is_odd, group)), sum(device.size or 0 for device in group), folded)
+            odd, size = sum(is_odd(device) for _, device in group), sum(device.size or 0 for _, device in group)
+            self._shelves[key] = (shelf, len(group), odd, size, folded)
             yield key
             if not folded:
-                yield from (str(device.address) for device in group)
+                yield from (name for name, _ in group)
 
     def _row(self, key: str) -> Row:
         if key in self._shelves:
             return shelf_row(*self._shelves[key])
         device = self._devices[key]
-        return device_row(device, self._ours.get(device.address))
+        return device_row(device, self._ours.get(device.address), self.console.snapshot.taken)
 
     def _show_detail(self, snapshot: EngineSnapshot) -> None:
         device = self._selected()
@@ -221,6 +232,14 @@ class SanScreen(ConsoleScreen):
         else:
             text = device_lines(device, snapshot, self.query_one("#san-detail").content_size.width)
         self.query_one("#san-device", Words).update(text)
+
+
+def words_of(device: DeviceSnapshot) -> Iterator[str]:
+    """What a person may look for it by."""
+    yield str(device.address)
+    yield from (device.model, device.serial, device.config_string.decode("utf-8", "replace"), state_word(device).plain)
+    for path in device.paths:
+        yield from (str(path.mac), path.interface)
 
 
 def is_odd(device: DeviceSnapshot) -> bool:
@@ -242,7 +261,7 @@ def shelf_row(shelf: int, slots: int, odd: int, size: int, folded: bool) -> Row:
     return Row(f"shelf {shelf}", cells)
 
 
-def device_row(device: DeviceSnapshot, ours: Served | None) -> Row:
+def device_row(device: DeviceSnapshot, ours: Served | None, now: datetime) -> Row:
     """One device; of one of ours, where and how it is served."""
     address = str(device.address)
     links = ours.links if ours else 0
@@ -253,17 +272,18 @@ def device_row(device: DeviceSnapshot, ours: Served | None) -> Row:
         Text(figures.many(links, "link") if links else "nowhere")
         if device.ours
         else Text(figures.many(len(device.paths), "path")),
-        Text(last_cell(device, ours)),
+        Text(last_cell(device, ours, now)),
         plain(device.config_string, 17),
     )
     return Row(address, cells)
 
 
-def last_cell(device: DeviceSnapshot, ours: Served | None) -> str:
+def last_cell(device: DeviceSnapshot, ours: Served | None, now: datetime) -> str:
     """The payload; of one that does not answer, since when; of one of ours, what an answered write is worth."""
     if device.ours:
         return ours.mode if ours else ""
-    return figures.payload(device.payload) if device.state is DeviceState.UP else figures.age(device.age)
+    up = device.state is DeviceState.UP
+    return figures.payload(device.payload) if up else figures.age((now - device.last_seen).total_seconds())
 
 
 @dataclass(frozen=True, slots=True)

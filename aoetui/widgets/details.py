@@ -15,6 +15,7 @@ from aoetui.widgets.plain import plain
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from datetime import datetime
 
     from aoetui.engine.snapshot import EngineSnapshot, PathSnapshot
 
@@ -47,9 +48,9 @@ def device_lines(device: DeviceSnapshot, snapshot: EngineSnapshot, width: int) -
     """Everything about `device`, alarms first, in lines of at most `width` columns where they cannot be wrapped."""
     export = next((each for each in snapshot.exports if each.spec.address == device.address), None) if device.ours else None
     lines = [_title(device), *_alarms(device, snapshot)]
-    lines += _facts(device)
+    lines += _facts(device, snapshot.taken)
     lines += _served(export, width) if export else []
-    lines += _narrow_paths(device.paths) if width < WIDE else _wide_paths(device.paths)
+    lines += (_narrow_paths if width < WIDE else _wide_paths)(device.paths, snapshot.taken)
     return Text("\n").join(lines)
 
 
@@ -73,7 +74,7 @@ def _fact(name: str, value: Text) -> Text:
     return Text.assemble((f"{name:<9}", "dim"), value)
 
 
-def _facts(device: DeviceSnapshot) -> Iterator[Text]:
+def _facts(device: DeviceSnapshot, now: datetime) -> Iterator[Text]:
     yield _fact("model", plain(device.model or "not told", 40))
     yield _fact("serial", plain(device.serial or "not told", 40))
     yield _fact("firmware", Text.assemble(plain(device.firmware or "not told", 20), f"   AoE {device.firmware_version:#06x}"))
@@ -81,7 +82,8 @@ def _facts(device: DeviceSnapshot) -> Iterator[Text]:
     yield _fact("buffers", Text(str(device.buffer_count)))
     yield _fact("paths", Text(_path_words(device)))
     if not device.ours or device.paths:
-        yield _fact("seen", Text(f"{figures.ago(device.age)}, first {device.first_seen.astimezone():%d %b %H:%M}"))
+        last = figures.ago((now - device.last_seen).total_seconds())
+        yield _fact("seen", Text(f"{last}, first {device.first_seen.astimezone():%d %b %H:%M}"))
 
 
 def _path_words(device: DeviceSnapshot) -> str:
@@ -102,7 +104,7 @@ def _served(export: ExportSnapshot, width: int) -> Iterator[Text]:
     yield _fact("used by", Text(figures.many(active, "initiator") if active else "nobody now"))
 
 
-def _wide_paths(paths: tuple[PathSnapshot, ...]) -> Iterator[Text]:
+def _wide_paths(paths: tuple[PathSnapshot, ...], now: datetime) -> Iterator[Text]:
     if not paths:
         return
     yield Text("")
@@ -110,17 +112,17 @@ def _wide_paths(paths: tuple[PathSnapshot, ...]) -> Iterator[Text]:
     for path in paths:
         via = plain(path.interface, 9).plain
         line = f"{path.mac!s:<17}  {via:<9} {figures.microseconds(path.rtt_us):>8} {figures.payload(path.payload):>8}"
-        yield Text(f"{line} {figures.age(path.age):>5}", _path_style(path))
+        yield Text(f"{line} {figures.age((now - path.last_seen).total_seconds()):>5}", _path_style(path))
 
 
-def _narrow_paths(paths: tuple[PathSnapshot, ...]) -> Iterator[Text]:
+def _narrow_paths(paths: tuple[PathSnapshot, ...], now: datetime) -> Iterator[Text]:
     """Two lines for a path."""
     if paths:
         yield Text("")
     for path in paths:
         yield Text(f"{path.mac} {plain(path.interface, 12).plain}", _path_style(path))
         rtt, payload = figures.microseconds(path.rtt_us), figures.payload(path.payload)
-        yield Text(f"  {rtt:<8} {payload} payload  {figures.age(path.age)}", _path_style(path))
+        yield Text(f"  {rtt:<8} {payload} payload  {figures.age((now - path.last_seen).total_seconds())}", _path_style(path))
 
 
 def _path_style(path: PathSnapshot) -> str:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from rich.table import Table
     from textual.app import ComposeResult
+    from textual.geometry import Size
 
     from aoetui.engine.snapshot import ExportSnapshot
 
@@ -52,6 +53,8 @@ class ExportDetail(VerticalScroll):
         self._ascii_only = ascii_only
         self._read_only = read_only
         self._part = Part.OVERVIEW
+        self._shown: tuple[ExportSnapshot | None, datetime | None, tuple[Part, bool, Size] | None] = (None, None, None)
+        """The latest, and how: the cursor comes here again and again with the same."""
 
     def compose(self) -> ComposeResult:
         """The names of the parts, the overview, and where another part stands instead of it."""
@@ -76,6 +79,10 @@ class ExportDetail(VerticalScroll):
     def show(self, export: ExportSnapshot, now: datetime, *, opened: bool) -> None:
         """Show this export; unless it is opened, its overview."""
         part = self._part if opened else Part.OVERVIEW
+        how = (part, opened, self.content_size)
+        if export is self._shown[0] and now is self._shown[1] and how == self._shown[2]:
+            return
+        self._shown = (export, now, how)
         names = self.query_one("#export-parts", Words)
         names.display = opened
         names.update(_names(part))

@@ -106,6 +106,18 @@ def load(place: Rig, seconds: float, core: int | None = None) -> Iterator[Load]:
         yield Load(process)
 
 
+@contextlib.contextmanager
+def many(place: Rig, count: int) -> Iterator[None]:
+    """So many emulated targets on the guest's link: from shelf 100 on, 250 of a shelf, each of the model `emulated`."""
+    program = str(compiled_c(Path(__file__).with_name("many.c")))
+    command = [program, place.guest_link, str(count)]
+    with ended(place.guest.popen(command, stdout=subprocess.PIPE, text=True)) as process, process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+        yield
+        process.kill()
+
+
 def pinned(core: int | None, command: Sequence[str]) -> list[str]:
     """The command, kept on one core if one is given."""
     return [*([] if core is None else ["taskset", "--cpu-list", str(core)]), *command]

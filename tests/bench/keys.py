@@ -1,8 +1,11 @@
 """From a key to its paint: the console on a terminal, typed into while nothing else happens and while its data path is saturated.
 
-`python -m tests.bench.keys [--keys N] [--seconds S]`. A key's time runs from its write to the read that completes what it is to
-show. Keys come at random moments, so that some meet the periodic refresh; that refresh shows nothing that is waited for. The
-first visit of a section makes its widgets, and is counted apart.
+`python -m tests.bench.keys [--keys N] [--seconds S] [--devices N]`. A key's time runs from its write to the read that completes
+what it is to show. Keys come at random moments, so that some meet the periodic refresh; that refresh shows nothing that is
+waited for. The first visit of a section makes its widgets, and is counted apart.
+
+With `--devices`, so many emulated targets answer one broadcast first: the time from `d` until the list has them all, and then
+the keys with them in the list.
 """
 
 from __future__ import annotations
@@ -18,7 +21,7 @@ from typing import TYPE_CHECKING
 
 from tests.support import netns
 
-from .console_rig import load, rig
+from .console_rig import load, many, rig
 from .keys_terminal import Terminal
 
 if TYPE_CHECKING:
@@ -34,6 +37,7 @@ _PAUSE = (0.05, 0.35)
 """Seconds between two keys, at least and at most."""
 _MOVES = 4
 _FIRST = "first visit"
+_ALL = "all devices shown"
 _SECTIONS = ("2 Exports", "3 Interfaces", "5 Events", "1 SAN")
 """As they are gone through; each begins with its key."""
 _LISTS = ("2 Exports", "1 SAN")
@@ -63,7 +67,7 @@ class Times:
     @property
     def all(self) -> list[float]:
         """Of every key but first visits."""
-        return [each for kind, times in self.by_kind.items() if kind != _FIRST for each in times]
+        return [each for kind, times in self.by_kind.items() if kind not in {_FIRST, _ALL} for each in times]
 
     @property
     def good(self) -> bool:
@@ -113,6 +117,22 @@ def one_round(picture: Picture) -> Iterator[Key]:
             yield from typing("k7")
 
 
+def find_all(terminal: Terminal, place: Rig, count: int, stack: contextlib.ExitStack) -> float:
+    """Have so many targets appear and ask for them; returns the seconds from the key to where all stand there, with their models.
+
+    The header counts them: it names how many pass the filter.
+    """
+    for key in typing("emulated"):
+        if key.typed == _ESCAPE:
+            break
+        terminal.press(key.typed, key.effect)
+    terminal.press(b"\r", lambda picture: not any(line.strip() == "emulated" for line in picture.lines))
+    stack.enter_context(many(place, count))
+    seconds = terminal.press(b"d", lambda picture: picture.has(f" {count} of "))
+    terminal.press(_ESCAPE, lambda picture: not picture.has(" /emulated "))
+    return seconds
+
+
 def first_visits(terminal: Terminal) -> Iterator[Key]:
     """To each section once."""
     terminal.shows(lambda picture: picture.selected != "", "the list of devices")
@@ -135,11 +155,15 @@ def type_keys(terminal: Terminal, keys: Iterator[Key], times: Times, *, count: i
             return
 
 
-def measure(place: Rig, size: tuple[int, int], *, loaded: bool, keys: int, seconds: float) -> tuple[Times, Answered | None]:
+def measure(
+    place: Rig, size: tuple[int, int], *, loaded: bool, keys: int, seconds: float, devices: int = 0
+) -> tuple[Times, Answered | None]:
     """Type into a new console; returns the times, and what the load had answered."""
     times = Times()
     with Terminal(place, *size) as terminal, contextlib.ExitStack() as stack:
         type_keys(terminal, first_visits(terminal), times, count=len(_SECTIONS), until=time.monotonic() + seconds)
+        if devices:
+            times.add(_ALL, find_all(terminal, place, devices, stack))
         running = stack.enter_context(load(place, seconds)) if loaded else None
         type_keys(terminal, rounds(terminal.picture), times, count=keys, until=time.monotonic() + seconds)
         return times, running.answered() if running else None
@@ -147,10 +171,10 @@ def measure(place: Rig, size: tuple[int, int], *, loaded: bool, keys: int, secon
 
 def report(title: str, times: Times) -> Iterator[str]:
     """A line for each kind of key, and one for all."""
-    yield f"{title:<24} {'keys':>5} {'median':>8} {'p95':>8} {'p99':>8} {'most':>8}   milliseconds"
-    for kind, values in [*times.by_kind.items(), ("all but first visits", times.all)]:
+    yield f"{title:<26} {'keys':>5} {'median':>8} {'p95':>8} {'p99':>8} {'most':>8}   milliseconds"
+    for kind, values in [*times.by_kind.items(), ("all keys but first visits", times.all)]:
         figures = [statistics.median(values), percentile(values, 95), percentile(values, 99), max(values)]
-        yield f"  {kind:<22} {len(values):>5} " + " ".join(f"{each * 1000:>8.1f}" for each in figures)
+        yield f"  {kind:<24} {len(values):>5} " + " ".join(f"{each * 1000:>8.1f}" for each in figures)
     yield f"  p95 under {GOAL * 1000:.0f} ms: {'yes' if times.good else 'NO'}"
 
 
@@ -165,13 +189,16 @@ def main() -> None:
     parser.add_argument("--keys", type=int, default=500, help="at most, at each size, idle and loaded")
     parser.add_argument("--seconds", type=float, default=60.0, help="at most, at each size, idle and loaded")
     parser.add_argument("--exports", type=int, default=100)
+    parser.add_argument("--devices", type=int, default=0, help="emulated targets that answer one broadcast")
     asked = parser.parse_args()
     if refusal := netns.enter():
         sys.exit(refusal)
     for columns, lines in SIZES:
         for loaded in (False, True):
             with rig(asked.exports) as place:
-                times, answered = measure(place, (columns, lines), loaded=loaded, keys=asked.keys, seconds=asked.seconds)
+                times, answered = measure(
+                    place, (columns, lines), loaded=loaded, keys=asked.keys, seconds=asked.seconds, devices=asked.devices
+                )
             title = f"{columns}x{lines}, {'loaded' if loaded else 'idle'}"
             sys.stdout.write("\n".join([*report(title, times), *_of_load(answered)]) + "\n")
             sys.stdout.flush()

@@ -66,12 +66,11 @@ def path(
     age: float = 1.0,
 ) -> PathSnapshot:
     """One way to a device."""
-    return PathSnapshot(Mac.parse(mac), interface, state, rtt, sectors, ago(7200), ago(age), age)
+    return PathSnapshot(Mac.parse(mac), interface, state, rtt, sectors, ago(7200), ago(age))
 
 
 def device(address: str, *paths: PathSnapshot, **changes: Any) -> DeviceSnapshot:  # noqa: ANN401 - any field of the value
     """A device that is well, but for `changes`."""
-    age = min((each.age for each in paths), default=0.0)
     well = DeviceSnapshot(
         address=Address.parse(address),
         ours=False,
@@ -86,8 +85,7 @@ def device(address: str, *paths: PathSnapshot, **changes: Any) -> DeviceSnapshot
         sameness=Sameness.SAME,
         paths=paths,
         first_seen=ago(7200),
-        last_seen=ago(age),
-        age=age,
+        last_seen=max((each.last_seen for each in paths), default=NOW),
     )
     return replace(well, **changes)
 

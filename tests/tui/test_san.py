@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -13,6 +14,9 @@ from aoetui.screens import san
 from aoetui.screens.choose_interfaces import ChooseInterfacesDialog
 from aoetui.widgets.table import LiveTable, Row
 from tests.tui.fake_engine import BUSY, DEVICES, FIRST_RUN, MONOTONIC, NOTHING_ANSWERS, FakeEngine, device, path
+
+if TYPE_CHECKING:
+    from datetime import datetime
 
 SnapCompare = Callable[..., bool]
 SIZES = pytest.mark.parametrize("size", [(80, 24), (120, 40)], ids=["80x24", "120x40"])
@@ -117,6 +121,16 @@ async def test_filter_finds_by_mac_and_config_and_looks_into_folded_shelves() ->
         assert keys(app) == ["shelf 9", "shelf 20", "e20.0", "e20.1"]
 
 
+async def test_a_kept_filter_leaves_the_keys_where_they_are() -> None:
+    """Clearing it too."""
+    app = console(FakeEngine())
+    async with app.run_test() as pilot:
+        await pilot.press("slash", *"e9", "enter")
+        assert app.screen.query_one(LiveTable).has_focus
+        await pilot.press("escape")
+        assert app.screen.query_one(LiveTable).has_focus
+
+
 async def test_detail_tells_alarm_paths_and_sameness() -> None:
     """In words."""
     app = console(FakeEngine())
@@ -204,9 +218,9 @@ async def test_rows_are_made_only_for_what_is_seen(monkeypatch: pytest.MonkeyPat
     made: list[str] = []
     make = san.device_row
 
-    def noted(device: DeviceSnapshot, ours: san.Served | None) -> Row:
+    def noted(device: DeviceSnapshot, ours: san.Served | None, now: datetime) -> Row:
         made.append(str(device.address))
-        return make(device, ours)
+        return make(device, ours, now)
 
     monkeypatch.setattr(san, "device_row", noted)
     many = tuple(device(f"e{shelf}.0") for shelf in range(500))

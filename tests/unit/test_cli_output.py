@@ -20,7 +20,7 @@ WHEN = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 
 def path(interface: str = "eth1", *, sector_count: int = 2, rtt_us: float | None = 110.0) -> PathSnapshot:
     mac = Mac.parse("52:54:00:a0:e0:01")
-    return PathSnapshot(mac, interface, DeviceState.UP, rtt_us, sector_count, WHEN, WHEN, 0.0)
+    return PathSnapshot(mac, interface, DeviceState.UP, rtt_us, sector_count, WHEN, WHEN)
 
 
 def device(*paths: PathSnapshot, size: int | None = 10_737_418_240, config_string: bytes = b"web01") -> DeviceSnapshot:
@@ -39,7 +39,6 @@ def device(*paths: PathSnapshot, size: int | None = 10_737_418_240, config_strin
         paths=paths or (path(),),
         first_seen=WHEN,
         last_seen=WHEN,
-        age=0.0,
     )
 
 

@@ -17,7 +17,7 @@ from aoetui.engine.kernel.differences import remarks_of
 from aoetui.engine.protocol.frames import ConfigArgument
 from aoetui.engine.protocol.silence import Silence
 from aoetui.engine.protocol.wire import VERSION, ConfigOp
-from aoetui.engine.views import device_view
+from aoetui.engine.san_view import SanView
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -87,7 +87,7 @@ def _kernel(core: Core, devices: Sequence[Device], asked: Sequence[str]) -> Kern
     kernel = core.kernel.look_now(whole=True)
     if kernel is None:
         return None
-    return replace(kernel, remarks=remarks_of(kernel, [device_view(device, core.clock) for device in devices], asked))
+    return replace(kernel, remarks=remarks_of(kernel, SanView(core.clock).of(tuple(devices)), asked))
 
 
 def _reaches(

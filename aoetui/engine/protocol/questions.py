@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from aoetui.engine.protocol.sightings import PathRecord
 
-MAX_OUTSTANDING = 64
+MAX_OUTSTANDING = 128
 """IDENTIFYs at once over all: thousands of targets answer one broadcast, and nobody's buffers shall overflow."""
 RETRANSMIT_AFTER = 0.5
 """Seconds."""

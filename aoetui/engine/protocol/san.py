@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from operator import is_
 from typing import TYPE_CHECKING
 
 from aoetui.engine.protocol.address import Address
@@ -52,6 +53,9 @@ class San:
         self._devices: dict[tuple[int, int], DeviceRecord] = {}
         self._path_count = 0
         self._doubted: set[DeviceRecord] = set()
+        self._order: list[DeviceRecord] | None = []
+        """Sorted by address; None once a device came or went."""
+        self._values: tuple[Device, ...] = ()
 
     def __len__(self) -> int:
         return len(self._devices)
@@ -66,8 +70,13 @@ class San:
         return None if device is None else device.paths.get((mac, interface))
 
     def values(self) -> tuple[Device, ...]:
-        """Every device, frozen, sorted by address."""
-        return tuple(self._devices[key].value() for key in sorted(self._devices))
+        """Every device, frozen, sorted by address. The same tuple as before while nothing changed."""
+        if self._order is None:
+            self._order = [self._devices[key] for key in sorted(self._devices)]
+        values = tuple(device.value() for device in self._order)
+        if len(values) != len(self._values) or not all(map(is_, values, self._values)):
+            self._values = values
+        return self._values
 
     def add(
         self, shelf: int, slot: int, mac: Mac, interface: str, advertised: Advertised, *, link_sector_count: int, now: float
@@ -79,9 +88,11 @@ class San:
             return
         if device is None:
             device = self._devices[shelf, slot] = DeviceRecord(Address(shelf, slot), first_seen=now)
+            self._order = None
             self.changes.append(DeviceFound(device.address))
         path = PathRecord(device, mac, interface, advertised, link_sector_count, first_seen=now, last_seen=now)
         device.paths[mac, interface] = path
+        device.forget_value()
         self._path_count += 1
         self.changes.append(PathFound(device.address, mac, interface))
         self._update_state(device)
@@ -194,6 +205,8 @@ class San:
     def _forget(self, path: PathRecord) -> None:
         device = path.device
         del device.paths[path.mac, path.interface]
+        device.forget_value()
         self._path_count -= 1
         if not device.paths:
             del self._devices[device.address.shelf, device.address.slot]
+            self._order = None

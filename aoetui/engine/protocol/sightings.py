@@ -25,6 +25,9 @@ FACTS_OF_A_DISK = ("model", "serial", "size", "config string")
 """What two MACs of one disk cannot answer differently."""
 _SHOWN_LENGTH = 64
 _BEST_FIRST = (DeviceState.UP, DeviceState.SILENT, DeviceState.GONE)
+_TOLD_OF_A_PATH = frozenset({"state", "rtt", "link_sector_count", "advertised", "identity", "last_seen"})
+_TOLD_OF_A_DEVICE = frozenset({"state", "sameness"})
+"""What a frozen value holds, of all that changes in a record."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +64,12 @@ class PathRecord:
     ask_after: float = float("-inf")
     """When the next IDENTIFY is due by itself."""
 
+    def __setattr__(self, name: str, value: object) -> None:
+        """With what is told of it changes what is told of its device."""
+        object.__setattr__(self, name, value)
+        if name in _TOLD_OF_A_PATH:
+            self.device.forget_value()
+
     @property
     def sector_count(self) -> int:
         """Sectors of one frame, both ends considered."""
@@ -95,6 +104,18 @@ class DeviceRecord:
     doubted_since: float | None = None
     """Since when its MACs seem to be different disks, before that is believed."""
     paths: dict[tuple[Mac, str], PathRecord] = field(default_factory=dict)
+    """Whoever changes it has to `forget_value`."""
+    _value: Device | None = None
+
+    def __setattr__(self, name: str, value: object) -> None:
+        """See PathRecord."""
+        object.__setattr__(self, name, value)
+        if name in _TOLD_OF_A_DEVICE:
+            self.forget_value()
+
+    def forget_value(self) -> None:
+        """What is told of it is not true any more."""
+        object.__setattr__(self, "_value", None)
 
     def best_state(self) -> DeviceState:
         """The best of its paths' states."""
@@ -111,7 +132,7 @@ class DeviceRecord:
 
     def compare(self) -> tuple[Sameness, str]:
         """Judge whether its MACs are one disk; with DIFFERENT comes a text that names the MACs and what each answers."""
-        return compare_facts(self._facts_by_mac())
+        return compare_facts(self._facts_by_mac()) if len(self.paths) > 1 else (Sameness.SAME, "")
 
     def _facts_by_mac(self) -> dict[Mac, dict[str, Fact]]:
         present = (path for path in self.paths.values() if path.state is not DeviceState.GONE)
@@ -121,7 +142,12 @@ class DeviceRecord:
         return by_mac
 
     def value(self) -> Device:
-        """Freeze."""
+        """Freeze. The same object as before unless something changed: thousands of devices are looked at each second."""
+        if self._value is None:
+            self._value = self._frozen()
+        return self._value
+
+    def _frozen(self) -> Device:
         best = min(self.paths.values(), key=lambda path: (_BEST_FIRST.index(path.state), path.identity is None, path.first_seen))
         return Device(
             address=self.address,

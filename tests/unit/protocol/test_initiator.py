@@ -397,7 +397,7 @@ def test_questions_of_a_removed_link_are_not_repeated() -> None:
 def test_targets_that_wait_for_their_question_are_not_asked_on_a_removed_link() -> None:
     san = FakeSan()
     for number in range(2 * MAX_OUTSTANDING):
-        san.receive(FakeTarget(address=Address(1, number)).config_answer())
+        san.receive(FakeTarget(address=Address(1 + number // 100, number % 100)).config_answer())
     san.machine.set_links({}, san.now)
     san.run(10.0)
     assert len(san.requests(Command.ATA)) == MAX_OUTSTANDING

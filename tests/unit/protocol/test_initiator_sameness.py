@@ -120,7 +120,7 @@ def test_five_thousand_targets_answer_one_broadcast() -> None:
 
 
 def test_unanswering_targets_do_not_hold_more_than_the_outstanding_questions() -> None:
-    targets = [FakeTarget(address=Address(1, number), mac=mac_of(number), identifies=False) for number in range(100)]
+    targets = [FakeTarget(address=Address(1, number), mac=mac_of(number), identifies=False) for number in range(200)]
     san = FakeSan(*targets)
     san.run(1.9)
     assert sum(bool(target.asked) for target in targets) == MAX_OUTSTANDING
