@@ -101,6 +101,11 @@ def test_linux_mounts_an_export_that_we_tag(running: RunningGuest, tap_namespace
         target.says("serving on")
         untagged = running.run("aoetui discover -i eth0")
         assert untagged.rc == 4, untagged.output
+        misled = running.run("aoetui doctor -i eth0 --wait 4 e9.4")
+        assert misled.rc == 1, misled.output
+        assert "Nothing is seen: e9.4 answers in VLAN 100, and not outside of it, where eth0 is" in misled.output
+        assert "ask on eth0.100: `aoetui doctor -i eth0.100`" in misled.output
+        assert "Nothing is wrong: 1 device answers on eth0.100." in running.check("aoetui doctor -i eth0.100 --wait 4 e9.4")
         assert "e9.4" in running.check("aoetui discover -i eth0.100 --wait 5")
         assert "eth0.100" in running.check(MOUNT)
     assert subprocess.run(["e2fsck", "-fn", str(disk)], capture_output=True, check=False).returncode == 0

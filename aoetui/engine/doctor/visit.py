@@ -178,12 +178,13 @@ class Visit:
                 self.asker.doubt(side.asked, [(each.address, each.mac) for each in heard.served])
 
     def _ask_in_vlans(self, _now: float) -> None:
-        """Where nobody has answered, ask in the VLANs whose frames come in here too."""
+        """Where nobody has answered, ask in the VLANs whose frames come in here too, and in those that have a link here."""
         for side in self._sides:
             heard = side.heard()
             if not side.asked or side.problem or heard is None or heard.vlan is not None or self.asker.answered_on(side.name):
                 continue
-            for vlan in sorted(heard.vlans)[:MAX_VLANS]:
+            linked = {link.vlan_id for link in self._links.values() if link.parent == side.interface and link.vlan_id is not None}
+            for vlan in sorted(heard.vlans | linked)[:MAX_VLANS]:
                 port = self._port_of(side.interface, vlan)
                 if port and not self._open(port):
                     side.in_vlans.append(port)
