@@ -9,7 +9,7 @@ import click
 
 from aoetui.cli import running
 from aoetui.cli.device_lines import config_lines, survey_lines, written
-from aoetui.cli.options import address_named, checked, device_options, mac_of
+from aoetui.cli.options import address_named, checked, device_options, mac_of, parts
 from aoetui.cli.output import complain, print_json, print_lines
 from aoetui.engine.api import EngineError, ExitCode, NoAnswerError, UsageError
 from aoetui.engine.commands.remote import CompareConfig, ReadRemote, SetRemoteConfig, SurveyConfig
@@ -104,7 +104,8 @@ def _survey(request: _Request, interfaces: tuple[str, ...], wait: float) -> int:
     if request.what in ("set", "force"):
         raise UsageError(f"--{request.what} without an address would set it on every device: name one")
     command = checked(lambda: SurveyConfig(wait, request.string if request.what else None, request.what == "prefix"))
-    answers = running.carry_out(command, interfaces, request.config)
+    chosen = running.chosen_interfaces(parts(interfaces), request.config)
+    answers = running.carry_out(command, chosen, request.config)
     if request.as_json:
         print_json("config_strings", answers)
     else:
@@ -113,7 +114,9 @@ def _survey(request: _Request, interfaces: tuple[str, ...], wait: float) -> int:
         return ExitCode.DONE
     if request.what:
         raise EngineError(f"no device answered within {wait:g} s that its config string matches: aoetui cfg shows them all")
-    raise NoAnswerError(f"nobody answered within {wait:g} s: look at the cable, the VLAN and the target's mask list")
+    raise NoAnswerError(
+        f"nobody answered on {', '.join(chosen)} within {wait:g} s: look at the cable, the VLAN and the target's mask list"
+    )
 
 
 def string_of(text: str, *, as_hex: bool) -> bytes:

@@ -145,7 +145,9 @@ class _Course:
             print_lines(list(self._summary_lines()))
         if not any(self._answers.values()):
             whose = f" of {self._mac}" if self._mac else ""
-            raise NoAnswerError(f"{self._address} did not answer{whose}: look at the cable, the VLAN and the target's mask list")
+            where = ", ".join(self._engine.snapshot().interfaces or ())
+            text = f"{self._address} did not answer{whose} on {where}: look at the cable, the VLAN and the target's mask list"
+            raise NoAnswerError(text)
         return ExitCode.DONE
 
     def _summary(self, path: PingPath) -> dict[str, object]:
