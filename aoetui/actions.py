@@ -39,6 +39,7 @@ LEADING = frozenset(
         "command_palette",
     }
     | {"edit_config", "edit_mask", "edit_reservation"}
+    | {"device_config", "device_mask", "device_reservation", "device_identify"}
 )
 """These lead to where the next key belongs. They are done before that key is looked at: over a slow link keys come in bunches."""
 
@@ -110,6 +111,17 @@ ACTIONS: tuple[Action, ...] = (
     Action("reverse", ("S",), "reverse", "Reverse the order within each shelf.", Scope.SAN, footer=False),
     Action("fold", ("space",), "fold", "Fold or unfold the shelf.", Scope.SAN, footer=False),
     Action("check_again", ("r",), "again", "Check the same devices again.", Scope.PATHS, changes=True),
+    Action("device_config", ("C",), "config", "Read the device's config string, and edit it.", Scope.SAN, footer=False),
+    Action("device_mask", ("m",), "mask", "Read the device's mask list, whom it answers, and edit it.", Scope.SAN, footer=False),
+    Action(
+        "device_reservation",
+        ("r",),
+        "reserve",
+        "Read who holds the device's reservation, and take, give or release it.",
+        Scope.SAN,
+        footer=False,
+    ),
+    Action("device_identify", ("w",), "identify", "Show all that the disk says of itself.", Scope.SAN, footer=False),
     Action("open_export", ("enter",), "open", "Open the export.", Scope.EXPORTS),
     Action("stop_export", ("x",), "stop", "Stop serving the export; it stays in the config.", Scope.EXPORTS, changes=True),
     Action("start_export", ("a",), "start", "Serve a stopped export again.", Scope.EXPORTS, changes=True),

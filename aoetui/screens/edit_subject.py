@@ -161,8 +161,10 @@ class RemoteDevice:
 
     def hurt(self, field: str, chosen: Sequence[Mac]) -> str:
         """Whether this host is not on a list, and who loses a reservation."""
-        if chosen and not set(chosen) & set(self._state.here):
-            return "This host gets no answer then." if field == "mask" else "This host may not read or write then."
+        missing = [mac for mac in self._state.here if chosen and mac not in chosen]
+        if missing:
+            over = "" if len(missing) == len(self._state.here) else f" over {', '.join(map(str, missing))}"
+            return f"This host gets no answer{over} then." if field == "mask" else f"This host may not read or write{over} then."
         return self._robbed(field, chosen)
 
     def _robbed(self, field: str, chosen: Sequence[Mac]) -> str:

@@ -11,6 +11,7 @@ from textual.containers import Container, VerticalScroll
 
 from aoetui.actions import Scope, bindings
 from aoetui.engine.snapshot import DeviceSnapshot, DeviceState, Sameness, Severity
+from aoetui.screens.administer import administer, identify
 from aoetui.screens.base import ConsoleScreen
 from aoetui.screens.path_check import PathCheckScreen
 from aoetui.widgets import figures
@@ -160,6 +161,22 @@ class SanScreen(ConsoleScreen):
         """Turn the order round."""
         self._reverse = not self._reverse
         self._say_order()
+
+    async def action_device_config(self) -> None:
+        """Its config string."""
+        await administer(self.console, self._selected(), "config_string")
+
+    async def action_device_mask(self) -> None:
+        """Its mask list."""
+        await administer(self.console, self._selected(), "mask")
+
+    async def action_device_reservation(self) -> None:
+        """Who holds it."""
+        await administer(self.console, self._selected(), "reservation")
+
+    async def action_device_identify(self) -> None:
+        """All that it says of itself."""
+        await identify(self.console, self._selected())
 
     def action_choose_interfaces(self) -> None:
         """Choose what is scanned."""

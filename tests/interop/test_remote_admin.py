@@ -6,9 +6,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.support.bad_target import bad_target
 from tests.support.program import run
+from tests.support.smart import answers_smart
 
-from .lab import FAR_LINK, SHELF, SLOT
+from .lab import FAR_LINK, NEAR_LINK, SHELF, SLOT
 
 if TYPE_CHECKING:
     from .lab import Lab
@@ -40,7 +42,7 @@ def ours(lab: Lab) -> Lab:
 @pytest.fixture
 def vblade(lab: Lab) -> Lab:
     """The lab, with a vblade that answers."""
-    lab.vblade(lab.near, "san0", lab.disk(4))
+    lab.vblade(lab.near, NEAR_LINK, lab.disk(4))
     lab.initiator(lab.far, FAR_LINK).close()
     return lab
 
@@ -86,6 +88,19 @@ def test_both_say_that_there_is_no_smart(ours: Lab) -> None:
     said, code = ask(ours, "ping", ADDRESS, "--smart", "read_data")
     assert (theirs.returncode, "does not support SMART" in theirs.stderr) == (1, True)
     assert (code, "has no SMART" in said) == (1, True)
+
+
+@pytest.mark.interop("aoeping")
+@pytest.mark.parametrize("command", ["read_data", "read_log:6", "enable", "disable", "offline_immediate:2"])
+def test_smart_answers_as_aoeping_shows_it(lab: Lab, command: str) -> None:
+    """A stand-in answers, because no target here has SMART."""
+    with bad_target(lab.near, NEAR_LINK) as target:
+        answers_smart(target)
+        theirs = lab.run(lab.far, "aoeping", "-s", "10", "-S", command, *PARTS, FAR_LINK)
+        ours = run(lab.far, lab.folder, "ping", "-i", FAR_LINK, ADDRESS, "--smart", command)
+    assert (theirs.returncode, ours.returncode) == (0, 0), theirs.stderr + ours.stderr
+    shown = [line.strip() for line in theirs.stdout.splitlines() if line.strip() and line.strip() != "ATA registers:"]
+    assert [line.strip() for line in ours.stdout.splitlines()] == shown
 
 
 @pytest.mark.interop("vblade")

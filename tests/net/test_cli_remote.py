@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import re
 import signal
-import struct
 import subprocess
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -14,17 +14,18 @@ import pytest
 from aoetui.engine.api import ExitCode
 from aoetui.engine.protocol.address import Address, Mac
 from aoetui.engine.protocol.frames import AtaArgument
-from aoetui.engine.protocol.smart import FEATURES, SMART, SmartCommand
-from tests.support.bad_target import PAGE, bad_target
+from aoetui.engine.protocol.smart import SMART
+from tests.support.bad_target import bad_target
 from tests.support.engines import add, disk, spec, the_export
 from tests.support.program import Program, run
+from tests.support.smart import SECTOR, answers_smart
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from aoetui.engine.local import LocalEngine
     from aoetui.engine.protocol.frames import Frame
-    from tests.support.bad_target import Answer, BadTarget
+    from tests.support.bad_target import Answer
     from tests.support.netns import VethPair
 
 ME = "02:00:00:00:00:02"
@@ -191,31 +192,11 @@ def test_ping_ends_at_ctrl_c_with_its_sums(veth_pair: VethPair, tmp_path: Path) 
 # ---- SMART, which no target of ours has
 
 
-def with_smart() -> bytes:
-    """A page that says that SMART is supported and enabled."""
-    words = list(struct.unpack("<256H", PAGE))
-    words[82] |= 1
-    words[85] |= 1
-    return struct.pack("<256H", *words)
-
-
-SECTOR = bytes(number % 256 for number in range(512))
-
-
-def answers_smart(target: BadTarget, lba: int = 0xC24F00) -> None:
-    """Has the target answer SMART as a disk does."""
-
-    def rule(request: Frame, answer: Answer) -> Answer:
-        asked = request.argument
-        if not isinstance(asked, AtaArgument) or asked.op_or_status != SMART:
-            return answer
-        if asked.feature_or_error == FEATURES[SmartCommand.ENABLE]:
-            return target.reply(request, AtaArgument(0, 4, 0, 0x51, asked.lba, b""))
-        status = asked.feature_or_error == FEATURES[SmartCommand.RETURN_STATUS]
-        return target.reply(request, AtaArgument(0, 0, 0, 0x50, lba if status else asked.lba, SECTOR))
-
-    target.page = with_smart()
-    target.rules.append(rule)
+def aborts(request: Frame, answer: Answer) -> Answer:
+    """As a disk does whose SMART is disabled."""
+    if answer is None or getattr(request.argument, "op_or_status", None) != SMART:
+        return answer
+    return replace(answer, argument=AtaArgument(0, 4, 0, 0x51, 0xC24F00, b""))
 
 
 def test_smart_is_carried_there_and_back(aoetui: Shell, veth_pair: VethPair, tmp_path: Path) -> None:
@@ -240,6 +221,7 @@ def test_smart_is_carried_there_and_back(aoetui: Shell, veth_pair: VethPair, tmp
         written = [each for each in target.asked if getattr(each.argument, "op_or_status", None) == SMART][-1].argument
         assert written == AtaArgument(1, 0xD6, 1, SMART, 0xC24F09, SECTOR)
         assert aoetui("ping", "9.1", "--smart", "return_status")[1] == 0
+        target.rules.append(aborts)
         said, code = aoetui("ping", "9.1", "--smart", "enable")
         assert (code, "aborts SMART enable (status 0x51, error 0x04)" in said) == (ExitCode.NO, True)
 
