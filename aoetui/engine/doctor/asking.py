@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from aoetui.engine.doctor.facts import AskedFacts, PathFacts
 from aoetui.engine.doctor.hearing import DOCTOR_TAG, TAG_MASK
+from aoetui.engine.packet_ring import MAX_BATCH
 from aoetui.engine.protocol.address import BROADCAST_MAC, Address, Mac
 from aoetui.engine.protocol.frames import (
     AtaArgument,
@@ -77,6 +78,7 @@ class _Port:
     frames: int = 0
     not_sent: int = 0
     doubted: set[tuple[Address, Mac]] = field(default_factory=set)
+    inbox: deque[bytes] = field(default_factory=deque)
     problem: str = ""
 
 
@@ -132,15 +134,23 @@ class Asker:
         return [port.wire.fileno() for port in self._ports.values() if not port.problem and port.wire.fileno() >= 0]
 
     def due(self) -> float | None:
-        """When `step` has something to do besides answers."""
+        """When `step` has something to do besides new answers."""
+        if any(port.inbox for port in self._ports.values()):
+            return 0.0
         times = [self._machine.timer(), self._plan[0][0] if self._plan else None]
         return min((time for time in times if time is not None), default=None)
+
+    def finish(self, now: float) -> None:
+        """Look at all that came; nothing is sent any more."""
+        for name, port in self._ports.items():
+            if not port.problem:
+                self._take(name, port, now, MAX_KNOWN)
 
     def step(self, now: float) -> None:
         """Take what came, and send what is due."""
         for name, port in self._ports.items():
             if not port.problem:
-                self._take(name, port, now)
+                self._take(name, port, now, MAX_BATCH)
         while self._plan and self._plan[0][0] <= now:
             _, path, command = self._plan.popleft()
             self._ask(path, command, now)
@@ -204,13 +214,17 @@ class Asker:
             frame = encode(Frame(_header(port.wire.mac, path, command, self._tag), argument))
         self._send(port, frame)
 
-    def _take(self, name: str, port: _Port, now: float) -> None:
+    def _take(self, name: str, port: _Port, now: float, most: int) -> None:
+        """Empty the wire, which has little room, and look at some of what came from it so far."""
         try:
-            frames = port.wire.receive(0.0)
+            while frames := port.wire.receive(0.0):
+                port.inbox += frames
+                if len(frames) < MAX_BATCH or len(port.inbox) > MAX_KNOWN:
+                    break
         except OSError as lost:
             port.problem = lost.strerror or str(lost)
-            return
-        for raw in frames:
+        for _ in range(min(most, len(port.inbox))):
+            raw = port.inbox.popleft()
             try:
                 frame = decode(raw)
                 self._machine.receive(name, raw, now)

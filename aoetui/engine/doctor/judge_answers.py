@@ -15,7 +15,7 @@ from aoetui.engine.protocol.wire import LINUX_REFUSED_SHELF, MIN_BUFFER_COUNT, S
 from aoetui.engine.snapshot import Severity
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from aoetui.engine.doctor.facts import AskedFacts, Examination, PathFacts, SideFacts
     from aoetui.engine.protocol.address import Address
@@ -33,8 +33,12 @@ def judge_answers(facts: Examination) -> Iterator[Finding]:
         if side.asked is not None and not side.asked.problem:
             yield from _answers(facts, side, side.asked)
             yield from _loss(side, side.asked)
+    torn: dict[Address, list[PathFacts]] = defaultdict(list)
+    for path in facts.paths:
+        if path.torn:
+            torn[path.address].append(path)
     for device in facts.devices:
-        yield from _sameness(facts, device)
+        yield from _sameness(facts, device, torn[device.address])
     for path in facts.paths:
         yield from _usable(path)
     yield from _sectors(facts)
@@ -106,10 +110,8 @@ def _loss(side: SideFacts, asked: AskedFacts) -> Iterator[Finding]:
         yield Finding(Check.DUPLICATE, side.name, Verdict.WARNING, seen, remedy)
 
 
-def _sameness(facts: Examination, device: Device) -> Iterator[Finding]:
+def _sameness(facts: Examination, device: Device, torn: Sequence[PathFacts]) -> Iterator[Finding]:
     name = str(device.address)
-    paths = facts_of(facts, device)
-    torn = [path for path in paths if path.torn]
     for path in torn:
         seen = f"two programs at {path.mac} answer for {name}, and differ in {path.torn}: two disks at one address"
         yield Finding(Check.DUPLICATE, name, Verdict.FAULT, seen, _ONE_ADDRESS)
@@ -130,11 +132,6 @@ def _sameness(facts: Examination, device: Device) -> Iterator[Finding]:
 
 
 _ONE_ADDRESS = "give one of them another shelf or slot before anybody writes: Linux takes the two for one disk, and corrupts both"
-
-
-def facts_of(facts: Examination, device: Device) -> list[PathFacts]:
-    """What was counted of a device's paths."""
-    return [path for path in facts.paths if path.address == device.address]
 
 
 def _who(path: Path) -> str:

@@ -165,7 +165,7 @@ class Visit:
             pause = min(_PULSE, start + span - now, _PULSE if due is None else due - now)
             taps = [side.tap.fileno() for side in self._sides if side.tap is not None]
             ready([*taps, *self.asker.descriptors()], pause)
-        self.asker.step(clock())
+        self.asker.finish(clock())
 
     def _plan(self, now: float, end: float) -> None:
         self.asker.plan(now, end, self._command.address)
