@@ -121,7 +121,7 @@ def test_another_ones_answer_does_not_count(asking: LocalEngine, veth_pair: Veth
         None,
     ]
     with answering(veth_pair, [*wrong, sound]), remote_device(asking._core, E91) as device:
-        answer = device.ask(Command.ATA, IDENTIFY, patience=0.1)
+        answer = device.ask(Command.ATA, IDENTIFY, attempts=50, patience=0.1)
         assert answer.frame.header.source == near_mac
         assert answer.frame.header.slot == 1
         with pytest.raises(NoAnswerError, match=rf"e9\.1 \({near_mac}\) did not answer within 0\.2 s"):
