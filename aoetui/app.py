@@ -21,12 +21,14 @@ from textual.widgets import Input
 from aoetui.actions import LEADING, Scope, bindings, is_change
 from aoetui.collector import Collector
 from aoetui.engine.api import ChooseInterfaces, Discover, EngineError, Watch
+from aoetui.engine.commands.kernel import KernelDiscover
 from aoetui.engine.snapshot import Severity
 from aoetui.palette import palette_commands
 from aoetui.screens.base import ConsoleScreen
 from aoetui.screens.choose_interfaces import ChooseInterfacesDialog
 from aoetui.screens.confirm import Confirm
 from aoetui.screens.doctor import DoctorScreen
+from aoetui.screens.driver import load_driver
 from aoetui.screens.events import EventsScreen
 from aoetui.screens.export_form import ExportForm
 from aoetui.screens.exports import ExportsScreen
@@ -286,9 +288,20 @@ class ConsoleApp(App[None], inherit_bindings=False):
         """Go to Doctor."""
         await self._show_section("doctor")
 
+    def offers(self, name: str) -> bool:
+        """Whether the palette has an action of everywhere now: no driver is loaded that is there."""
+        kernel = self.snapshot.kernel
+        if name == "load_driver":
+            return kernel is None
+        return name != "load_driver_always" or kernel is None or not kernel.starts
+
     def action_discover(self) -> None:
-        """Broadcast now."""
-        names = self.snapshot.interfaces
+        """Broadcast now; the Linux driver too, if it is loaded and listens to us."""
+        names, kernel = self.snapshot.interfaces, self.snapshot.kernel
+        if kernel is not None and kernel.here and not kernel.controls:
+            self.send(KernelDiscover(), "" if names else "The Linux driver asks every device on its interfaces.")
+            if not names:
+                return
         if not names:
             self.say("No interface is chosen: press i on SAN or Interfaces to choose where AoE is spoken.", Severity.WARNING)
             return
@@ -297,6 +310,16 @@ class ConsoleApp(App[None], inherit_bindings=False):
     async def action_new_export(self) -> None:
         """Open the form; what is typed from now on goes there."""
         await self.push_screen(ExportForm())
+
+    @work(group="question", exclusive=True)
+    async def action_load_driver(self) -> None:
+        """Load the Linux driver."""
+        await load_driver(self, persist=False)
+
+    @work(group="question", exclusive=True)
+    async def action_load_driver_always(self) -> None:
+        """Load the Linux driver now and at each start."""
+        await load_driver(self, persist=True)
 
     @work(group="question", exclusive=True)
     async def choose_interfaces(self) -> None:

@@ -24,7 +24,7 @@ def palette_commands(app: ConsoleApp, screen: Screen[Any]) -> Iterator[SystemCom
         owners.insert(0, (screen.SCOPE, screen))
     for scope, owner in owners:
         for action in actions_in(scope, read_only=app.read_only):
-            if action.id != "command_palette":
+            if action.id != "command_palette" and app.offers(action.id):
                 keys = ", ".join(shown_key(key) for key in action.keys) or "only here"
                 yield SystemCommand(action.help.rstrip("."), f"{scope}: {keys}", _runner(app, action.id, owner))
 

@@ -12,6 +12,7 @@ from textual.screen import ModalScreen
 from textual.widgets import Static
 
 from aoetui.actions import Action, Scope, actions_in, shown_key
+from aoetui.engine.commands.kernel_words import STATES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,6 +31,8 @@ WORDS = (
     ("- gone", "No answer for ten minutes."),
     ("= ours", "An export of this host. It does not hear itself, so the engine tells of it."),
     ("! conflict", "Two disks at one address. Linux takes them for two paths of one disk and corrupts both."),
+    ("? linux", "Only this host's Linux driver knows it: nobody answers for it where aoetui asks."),
+    *STATES,
     ("path", "One MAC that answers for a device, seen from one interface of ours."),
     ("payload", "Bytes of data in one frame. 8.7k needs MTU 9000 all the way; 1.0k is MTU 1500."),
     ("to it, from", "Payload that really gets through, each way; ! is less than both ends offer, + that no more could be tried."),

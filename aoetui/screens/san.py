@@ -12,10 +12,11 @@ from textual.containers import Container, VerticalScroll
 from aoetui.actions import Scope, bindings
 from aoetui.engine.snapshot import DeviceSnapshot, DeviceState, Sameness, Severity
 from aoetui.screens.administer import administer, identify
-from aoetui.screens.base import ConsoleScreen
+from aoetui.screens.driver import DriverScreen
 from aoetui.screens.path_check import PathCheckScreen
 from aoetui.widgets import figures
 from aoetui.widgets.details import device_lines, state_word
+from aoetui.widgets.driver import only_in_driver, shown_devices
 from aoetui.widgets.durability import short_mode
 from aoetui.widgets.plain import plain
 from aoetui.widgets.table import Column, LiveTable, Row
@@ -66,7 +67,7 @@ Press d to ask again now. If it stays empty:
   - press i to scan other interfaces, n to serve a disk of your own."""
 
 
-class SanScreen(ConsoleScreen):
+class SanScreen(DriverScreen):
     """The list of devices and the detail of one."""
 
     SCOPE = Scope.SAN
@@ -102,14 +103,15 @@ class SanScreen(ConsoleScreen):
 
     def show(self, snapshot: EngineSnapshot) -> None:
         """Show the devices that pass the filter, shelf by shelf."""
-        if snapshot.devices is not self._taken:
-            self._taken = snapshot.devices
-            self._devices = {str(device.address): device for device in snapshot.devices}
+        devices = shown_devices(snapshot)
+        if devices is not self._taken:
+            self._taken = devices
+            self._devices = {str(device.address): device for device in devices}
             self._words = {key: known for key, known in self._words.items() if key in self._devices}
         self._ours = served(snapshot)
         passing = [item for item in self._devices.items() if self._passes(*item)] if self.filter_text else self._devices.items()
-        self.counted = (len(passing), len(snapshot.devices))
-        self.set_class(not snapshot.devices, "-empty")
+        self.counted = (len(passing), len(devices))
+        self.set_class(not devices, "-empty")
         self.query_one(".empty", Words).update(Text(empty_text(snapshot)))
         table = self.query_one("#san-list", LiveTable)
         first = table.current_key is None
@@ -210,6 +212,11 @@ class SanScreen(ConsoleScreen):
             return Text("No device holds the filter's text: esc clears it." if self._devices else "")
         return Text.assemble((key, "bold"), "\nenter folds and unfolds it; select a device to see its paths.")
 
+    def selected_address(self) -> Address | None:
+        """Of the device under the cursor."""
+        device = self._selected()
+        return None if device is None else device.address
+
     def _selected(self) -> DeviceSnapshot | None:
         return self._devices.get(self.query_one("#san-list", LiveTable).current_key or "")
 
@@ -261,7 +268,11 @@ def words_of(device: DeviceSnapshot) -> Iterator[str]:
 
 def is_odd(device: DeviceSnapshot) -> bool:
     """Whether it needs a look."""
-    return not device.ours and (device.state is not DeviceState.UP or device.sameness is Sameness.DIFFERENT)
+    return (
+        not device.ours
+        and not only_in_driver(device)
+        and (device.state is not DeviceState.UP or device.sameness is Sameness.DIFFERENT)
+    )
 
 
 def shelf_row(shelf: int, slots: int, odd: int, size: int, folded: bool) -> Row:
@@ -299,6 +310,8 @@ def last_cell(device: DeviceSnapshot, ours: Served | None, now: datetime) -> str
     """The payload; of one that does not answer, since when; of one of ours, what an answered write is worth."""
     if device.ours:
         return ours.mode if ours else ""
+    if only_in_driver(device):
+        return ""
     up = device.state is DeviceState.UP
     return figures.payload(device.payload) if up else figures.age((now - device.last_seen).total_seconds())
 

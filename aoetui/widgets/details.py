@@ -9,6 +9,7 @@ from rich.text import Text
 from aoetui.engine.protocol.wire import SECTOR
 from aoetui.engine.snapshot import Alarm, DeviceSnapshot, DeviceState, ExportSnapshot, Sameness, Severity
 from aoetui.widgets import figures
+from aoetui.widgets.driver import driver_lines, only_in_driver
 from aoetui.widgets.durability import mode_sentence
 from aoetui.widgets.export_details import shortened
 from aoetui.widgets.plain import plain
@@ -41,6 +42,8 @@ def state_word(device: DeviceSnapshot) -> Text:
         return Text("! conflict", "bold red")
     if device.ours:
         return Text("= ours", "cyan")
+    if only_in_driver(device):
+        return Text("? linux", "yellow")
     return Text(*GLYPHS[device.state])
 
 
@@ -48,8 +51,9 @@ def device_lines(device: DeviceSnapshot, snapshot: EngineSnapshot, width: int) -
     """Everything about `device`, alarms first, in lines of at most `width` columns where they cannot be wrapped."""
     export = next((each for each in snapshot.exports if each.spec.address == device.address), None) if device.ours else None
     lines = [_title(device), *_alarms(device, snapshot)]
-    lines += _facts(device, snapshot.taken)
+    lines += _unheard(snapshot) if only_in_driver(device) else _facts(device, snapshot.taken)
     lines += _served(export, width) if export else []
+    lines += driver_lines(device.address, snapshot)
     lines += (_narrow_paths if width < WIDE else _wide_paths)(device.paths, snapshot.taken)
     return Text("\n").join(lines)
 
@@ -84,6 +88,12 @@ def _facts(device: DeviceSnapshot, now: datetime) -> Iterator[Text]:
     if not device.ours or device.paths:
         last = figures.ago((now - device.last_seen).total_seconds())
         yield _fact("seen", Text(f"{last}, first {device.first_seen.astimezone():%d %b %H:%M}"))
+
+
+def _unheard(snapshot: EngineSnapshot) -> Iterator[Text]:
+    """Of a device that the Linux driver alone knows."""
+    names = ", ".join(plain(name, 15).plain for name in snapshot.interfaces or ()) or "any interface: none is chosen"
+    yield _fact("wire", Text(f"not heard on {names}"))
 
 
 def _path_words(device: DeviceSnapshot) -> str:
