@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from rich.text import Text
 
-from aoetui.engine.commands.kernel_words import in_console, meaning
+from aoetui.engine.commands.kernel_words import in_console
 from aoetui.engine.snapshot import DeviceSnapshot, DeviceState, Sameness, Severity
 from aoetui.widgets import figures
 from aoetui.widgets.plain import plain
@@ -73,8 +73,6 @@ def driver_lines(address: Address, snapshot: EngineSnapshot) -> Iterator[Text]:
     for remark in kernel.remarks:
         if remark.address == address and remark.severity is Severity.INFO:
             yield Text.assemble("- ", plain(in_console(remark), 300))
-    if device is not None and (device.closewait or device.kickme or not device.up):
-        yield Text(meaning(device.state), "dim")
     if kernel.controls and device is not None:
         yield plain(kernel.controls, 300, "dim")
 
@@ -88,7 +86,9 @@ def _facts(device: KernelDevice) -> Iterator[Text]:
     where = ",".join(device.interfaces) or "no interface"
     payload = f"{device.payload} bytes a frame" if device.payload else "payload not told"
     yield _fact("", plain(f"{payload}, {where}", 200))
-    if device.size is not None and device.size % 512 == 0 and device.up:
+    if not device.up:
+        return
+    if device.size is not None:
         yield _fact("", Text(f"{figures.size(device.size)}, /dev/etherd/{device.address}"))
     if device.figures is None:
         return

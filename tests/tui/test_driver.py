@@ -101,8 +101,7 @@ async def test_a_device_that_the_driver_alone_knows_is_listed() -> None:
         assert "e9.3 ? linux" in shown
         assert "wire not heard on eth1, eth2" in shown
         assert "closewait: the Linux driver gave it up while it was open (mounted on /srv/old)" in shown
-        assert "press v to revalidate it, or F to flush it" in shown
-        assert "Unmount or close it; once the target answers, revalidate it" in shown
+        assert "unmount or close it, then press v to revalidate it once the target answers, or F to flush it" in shown
 
 
 async def test_the_driver_s_devices_are_listed_where_nothing_answers() -> None:

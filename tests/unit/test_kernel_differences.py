@@ -16,7 +16,7 @@ from aoetui.engine.commands.kernel import (
     KernelSnapshot,
     Remedy,
 )
-from aoetui.engine.commands.kernel_words import CLOSEWAIT, DOWN, KICKME, UP, in_console, meaning, on_command_line
+from aoetui.engine.commands.kernel_words import in_console, on_command_line
 from aoetui.engine.kernel.differences import Patience, remarks_of
 from aoetui.engine.protocol.address import Address, Mac
 from aoetui.engine.snapshot import DeviceSnapshot, DeviceState, Sameness, Severity
@@ -227,7 +227,7 @@ def test_alarms_are_what_is_wrong_and_no_more() -> None:
     wire = (wire_device("e9.2", path(MAC, "eth1")),)
     alarms = alarms_of([], wire, [], [], replace(kernel, remarks=remarks_of(kernel, wire, ())))
     assert [(alarm.severity, alarm.subject) for alarm in alarms] == [(Severity.ALARM, "e9.1")]
-    assert alarms[0].text.endswith("unmount or close it, then press v to revalidate it, or F to flush it")
+    assert alarms[0].text.endswith("unmount or close it, then press v to revalidate it once the target answers, or F to flush it")
 
 
 @pytest.mark.parametrize("remedy", Remedy)
@@ -236,11 +236,3 @@ def test_every_remedy_has_its_words(remedy: Remedy) -> None:
     assert in_console(remark).startswith("it differs")
     assert on_command_line(remark).startswith("e9.1: it differs")
     assert "{" not in on_command_line(remark)
-
-
-@pytest.mark.parametrize(
-    ("state", "text"),
-    [("up", UP), ("up,kickme", KICKME), ("down", DOWN), ("down,closewait", CLOSEWAIT), ("", ""), ("asleep", "")],
-)
-def test_what_a_state_means(state: str, text: str) -> None:
-    assert meaning(state) == text

@@ -78,7 +78,7 @@ def test_options_in_modprobe_d_name_them(tree: DriverTree) -> None:
     modprobe = Modprobe(tree)
     said = load(tree, modprobe, LoadModule())
     assert modprobe.ran == [["modprobe", "aoe"]]
-    assert said[1] == '/etc/modprobe.d/san.conf has its options: aoe_iflist="eth1" aoe_deadsecs=30'
+    assert said[1] == '/etc/modprobe.d/san.conf has options for it: aoe_iflist="eth1" aoe_deadsecs=30'
 
 
 def test_persistence_is_written(tree: DriverTree) -> None:
@@ -90,7 +90,7 @@ def test_persistence_is_written(tree: DriverTree) -> None:
     assert (tree.root / "etc/modules-load.d/aoe.conf").read_text().splitlines()[1:] == ["aoe"]
     assert (tree.root / "etc/modprobe.d/aoe.conf").read_text().splitlines()[1:] == ['options aoe aoe_iflist="eth1 eth2"']
     assert module.starts_with(tree.host) == "/etc/modules-load.d/aoe.conf"
-    assert module.interfaces_in(module.options(tree.host)[1]) == ("eth1", "eth2")
+    assert [module.interfaces_in(each) for each in module.options(tree.host).values()] == [("eth1", "eth2")]
 
 
 def test_persistence_is_written_once(tree: DriverTree) -> None:
@@ -99,6 +99,12 @@ def test_persistence_is_written_once(tree: DriverTree) -> None:
     said = load(tree, Modprobe(tree), LoadModule((), persist=True))
     assert "/etc/modules-load.d/aoe.conf has it loaded at each start already" in said
     assert {path: path.read_text() for path in (tree.root / "etc").rglob("*.conf")} == before
+
+
+def test_options_that_name_no_interface_stay_beside_ours(tree: DriverTree) -> None:
+    tree.write("etc/modprobe.d/slow.conf", "options aoe aoe_deadsecs=30")
+    load(tree, Modprobe(tree), LoadModule(("eth1",), persist=True))
+    assert sorted(module.options(tree.host).values()) == ["aoe_deadsecs=30", 'aoe_iflist="eth1"']
 
 
 @pytest.mark.parametrize("line", ["aoe", "  aoe", "aoe aoe_iflist=eth1"])

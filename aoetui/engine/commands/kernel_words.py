@@ -21,18 +21,10 @@ DOWN = (
     "The driver gave the device up, since it did not answer for aoe_deadsecs (180 s), or its target was never ready. Its next"
     " answer brings it back; flush it if it is to be forgotten."
 )
-UP = "The driver takes the device to be ready."
 LINUX = "What this host's Linux aoe driver, if it is loaded, makes of the device: /dev/etherd/eX.Y is its work, not aoetui's."
 
 STATES = (("linux", LINUX), ("closewait", CLOSEWAIT), ("kickme", KICKME), ("linux down", DOWN))
 """For help: each word of the driver, and what it means."""
-
-
-def meaning(state: str) -> str:
-    """What one of the driver's states (`down,closewait`) means; the word behind the comma tells more."""
-    words = state.split(",")
-    known = {"closewait": CLOSEWAIT, "kickme": KICKME, "down": DOWN, "up": UP}
-    return next((known[word] for word in reversed(words) if word in known), "")
 
 
 _CONSOLE = {
@@ -40,7 +32,7 @@ _CONSOLE = {
     Remedy.DISCOVER: "press d to discover",
     Remedy.REVALIDATE: "press v to revalidate it",
     Remedy.FLUSH: "press F to flush it",
-    Remedy.CLOSE: "unmount or close it, then press v to revalidate it, or F to flush it",
+    Remedy.CLOSE: "unmount or close it, then press v to revalidate it once the target answers, or F to flush it",
     Remedy.INTERFACES: "run `aoetui kernel interfaces` to change the driver's list",
     Remedy.LOOK: "look at the target, the cable and the switch",
 }
@@ -49,7 +41,7 @@ _COMMAND = {
     Remedy.DISCOVER: "`aoetui kernel discover`",
     Remedy.REVALIDATE: "`aoetui kernel revalidate {0}`",
     Remedy.FLUSH: "`aoetui kernel flush {0}`",
-    Remedy.CLOSE: "unmount or close it, then `aoetui kernel revalidate {0}`, or `aoetui kernel flush {0}`",
+    Remedy.CLOSE: "unmount or close it, `aoetui kernel revalidate {0}` when the target answers, or `aoetui kernel flush {0}`",
     Remedy.INTERFACES: "`aoetui kernel interfaces IFACE...`",
     Remedy.LOOK: "look at the target, the cable and the switch",
 }

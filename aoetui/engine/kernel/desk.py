@@ -147,8 +147,9 @@ class KernelDesk:
 
     def _load(self, command: LoadModule) -> tuple[str, ...]:
         host = self._host
-        told_by, told = module.options(host)
-        if not (command.interfaces or command.everywhere or module.interfaces_in(told) or host.has_driver):
+        told = module.options(host)
+        named = any(map(module.interfaces_in, told.values()))
+        if not (command.interfaces or command.everywhere or named or host.has_driver):
             raise UsageError(
                 "the driver broadcasts on every interface as soon as it is loaded: name those that it may use (-i IFACE), or say"
                 " --all-interfaces",
@@ -166,8 +167,7 @@ class KernelDesk:
             self._events.add(Severity.INFO, "linux", "the aoe module is loaded")
         if command.interfaces:
             said.append(f"it uses {', '.join(command.interfaces)} alone")
-        elif told:
-            said.append(f"{told_by} has its options: {told}")
+        said += [f"{path} has options for it: {each}" for path, each in told.items()]
         if command.persist:
             said += module.persist(host, command.interfaces)
         self._watch.look_now(whole=True)

@@ -56,14 +56,15 @@ def starts_with(host: Host) -> str:
     return next((_shown(host, path) for path in files if _names_module(path)), "")
 
 
-def options(host: Host) -> tuple[str, str]:
-    """The file in modprobe.d that has options for the module, and these; both empty if none has."""
+def options(host: Host) -> dict[str, str]:
+    """The files in modprobe.d that have options for the module, and these; modprobe takes them all."""
+    found: dict[str, str] = {}
     for path in _files(host, "modprobe.d"):
         for line in (read(path) or "").splitlines():
             words = line.split(maxsplit=2)
             if words[:2] == ["options", NAME] and len(words) == 3:
-                return _shown(host, path), words[2]
-    return "", ""
+                found[_shown(host, path)] = " ".join([*found.get(_shown(host, path), "").split(), words[2]])
+    return found
 
 
 def interfaces_in(told: str) -> tuple[str, ...]:
@@ -93,9 +94,11 @@ def load(host: Host, interfaces: tuple[str, ...]) -> None:
 
 def persist(host: Host, interfaces: tuple[str, ...]) -> Iterator[str]:
     """Have the module loaded whenever the host starts, for these interfaces; a sentence for each file."""
-    told_by, told = options(host)
-    if interfaces and told and set(interfaces_in(told)) != set(interfaces):
-        raise EngineError(f"{told_by} has other options for aoe ({told}): change that file, then persist again")
+    told = options(host)
+    named = {path: each for path, each in told.items() if interfaces_in(each)}
+    for name, each in named.items():
+        if interfaces and set(interfaces_in(each)) != set(interfaces):
+            raise EngineError(f"{name} has other options for aoe ({each}): change that file, then persist again")
     starts = starts_with(host)
     if starts.startswith("/etc/"):
         yield f"{starts} has it loaded at each start already"
@@ -103,12 +106,10 @@ def persist(host: Host, interfaces: tuple[str, ...]) -> Iterator[str]:
         path = host.etc / "modules-load.d/aoe.conf"
         _add(path, NAME)
         yield f"{_shown(host, path)} has it loaded at each start"
-    if interfaces and not told:
+    if interfaces and not named:
         path = host.etc / "modprobe.d/aoe.conf"
         _add(path, f'options {NAME} aoe_iflist="{" ".join(interfaces)}"')
         yield f"{_shown(host, path)} has it use {', '.join(interfaces)} alone"
-    elif told:
-        yield f"{told_by} has its options: {told}"
 
 
 def _add(path: Path, line: str) -> None:

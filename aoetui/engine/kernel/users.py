@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
     from aoetui.engine.kernel.host import Host
 
 _MOST_NAMED = 5
+_ANSWERED = 0.3
+"""Seconds. When a device is closed the driver asks its target who it is (aoeblk.c); the answer to a question before a flush must
+not come after it, for it would make the device anew."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,4 +110,5 @@ def _refused_alone(node: Path) -> bool:
     except OSError as error:
         return error.errno == errno.EBUSY
     os.close(descriptor)
+    time.sleep(_ANSWERED)
     return False
