@@ -31,6 +31,10 @@ def programs() -> list[str]:
     return re.findall(r"^### (.+)$", from_aoetools(), re.MULTILINE)
 
 
+def test_there_is_one_such_section() -> None:
+    assert PAGE.count("\n## From aoetools\n") == 1
+
+
 def test_it_names_tests_that_exist() -> None:
     defined = {
         name
