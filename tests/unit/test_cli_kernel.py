@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from aoetui.engine.commands.kernel import MakeNodes
+
 
 @pytest.fixture(autouse=True)
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -47,6 +49,7 @@ def run(tree: DriverTree, *words: str) -> int:
 
 @pytest.mark.parametrize("words", [(), ("--match", "up")])
 def test_the_columns_are_those_of_aoe_stat(tree: DriverTree, capsys: pytest.CaptureFixture[str], words: tuple[str, ...]) -> None:
+    (tree.root / "sys/block/etherd!e30.1").mkdir()  # one that is being set up tells nothing
     assert run(tree, *words) == 0
     printed = capsys.readouterr().out
     assert printed.splitlines()[1] == "     e20.3         0.000GB   eth1.100 8704  up            "
@@ -221,6 +224,18 @@ def test_load_of_what_is_loaded(tree: DriverTree, capsys: pytest.CaptureFixture[
     assert run(tree, "load", "-i", "eth1", "--persist", "--json") == 0
     assert json.loads(capsys.readouterr().out)["loaded"][0] == "the aoe module is loaded already"
     assert (tree.root / "etc/modules-load.d/aoe.conf").exists()
+
+
+def test_the_environment_of_aoe_mkdevs_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And an option counts more."""
+    wanted: list[MakeNodes] = []
+    monkeypatch.setattr("aoetui.engine.kernel.nodes.make_nodes", lambda _host, command: wanted.append(command))
+    monkeypatch.setenv("n_shelves", "2")
+    monkeypatch.setenv("n_partitions", "1")
+    (tmp_path / "bare").mkdir()
+    tree = DriverTree(tmp_path / "bare")
+    assert run(tree, "nodes", "/nowhere") == run(tree, "nodes", "--partitions", "4", "/nowhere", "9") == 0
+    assert [(each.shelves, each.partitions, each.controls) for each in wanted] == [((0, 1), 1, True), ((9,), 4, False)]
 
 
 def test_nodes_where_the_driver_makes_them(tree: DriverTree, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:

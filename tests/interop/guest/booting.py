@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import py_compile
 import socket
 import subprocess
-import sys
 import tempfile
 from contextlib import ExitStack
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -67,27 +64,13 @@ class DebianGuest:
         return running.up(len(taps), mtu)
 
 
-@cache
-def _compiled(path: Path) -> bytes:
-    """A source file as Python's own byte code: under emulation to compile the package takes as long as to start the guest."""
-    with tempfile.TemporaryDirectory() as scratch:
-        made = Path(scratch) / "made.pyc"
-        mode = py_compile.PycInvalidationMode.UNCHECKED_HASH  # the copy in the guest has another time of change
-        py_compile.compile(str(path), str(made), doraise=True, invalidation_mode=mode)
-        return made.read_bytes()
-
-
 def _overlay() -> Iterator[archive.Entry]:
     """What is laid over the disk: this tree's package, and the tests' agent."""
     yield archive.file("overlay/opt/aoetui/agent.py", Path(__file__).with_name("agent.py").read_bytes())
     package = PROJECT / "aoetui"
     for path in sorted(package.rglob("*")):
         if path.is_file() and path.suffix != ".pyc":
-            place = path.relative_to(PROJECT)
-            yield archive.file(f"overlay/opt/aoetui/{place}", path.read_bytes())
-            if path.suffix == ".py":
-                name = f"__pycache__/{path.stem}.{sys.implementation.cache_tag}.pyc"
-                yield archive.file(f"overlay/opt/aoetui/{place.parent}/{name}", _compiled(path))
+            yield archive.file(f"overlay/opt/aoetui/{path.relative_to(PROJECT)}", path.read_bytes())
 
 
 def _machine(scratch: Path, port: socket.socket) -> list[str]:
