@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from aoetui.engine.views import Standing
 
 _SHOWN_MACS = 3
+_FLAPS = "it comes and goes: three silences within five minutes; look at its cables, its switch port, and how busy it is"
 _CORRUPTS = "Linux takes them for paths of one disk and corrupts both; end one of them or change its address"
 
 
@@ -52,7 +53,7 @@ def _export_alarm(export: Standing | ExportSnapshot) -> Alarm | None:
 
 def _device_alarm(device: DeviceSnapshot, export: Standing | ExportSnapshot | None, link_macs: Mapping[str, Mac]) -> Alarm | None:
     if device.sameness is not Sameness.DIFFERENT:
-        return None
+        return Alarm(Severity.WARNING, str(device.address), _FLAPS) if device.flapping and not device.ours else None
     macs = [path.mac for path in device.paths if path.state is not DeviceState.GONE]
     if device.ours:
         ports = [interface_of(port.interface) for port in export.ports if port.serving] if export is not None else []

@@ -231,12 +231,13 @@ class FastExport:
         mac, tag, place = _of(write)
         if tags.reused(tag):
             return None
-        lanes = [*self._rows.items(), *((lane, -1) for lane, _ in self._former)]
+        rows = self._rows  # read once: the engine's thread replaces it when a lane is joined or left
+        lanes = [*rows.items(), *((lane, -1) for lane, _ in self._former)]
         known = {lane: lane.knows_write(self._salt, row, mac, tag, place, write.data, arrived) for lane, row in lanes}
         if True in known.values():
             return True
         # one that was left is not told of what is executed since
-        return False if any(known[lane] is False for lane in self._rows) else None
+        return False if any(known[lane] is False for lane in rows) else None
 
     def awaits_flush(self, write: WriteBlocks) -> bool:
         """Whether a lane has executed this write and will answer it after a flush."""

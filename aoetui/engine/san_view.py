@@ -74,6 +74,9 @@ def _device_view(device: Device, when: _Times) -> DeviceSnapshot:
         paths=tuple(_path_view(path, when) for path in device.paths),
         first_seen=when[device.first_seen],
         last_seen=when[device.last_seen],
+        flapping=device.flapping,
+        changed=None if device.changed is None else when[device.changed],
+        why=device.why,
     )
 
 

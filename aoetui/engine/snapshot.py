@@ -294,6 +294,12 @@ class DeviceSnapshot:
     first_seen: datetime
     last_seen: datetime
     """When any path last answered; of our own, now."""
+    flapping: bool = False
+    """Whether it comes and goes: it fell silent and answered again three times within five minutes, and not ten minutes ago."""
+    changed: datetime | None = None
+    """When something about it changed last; None since it was found."""
+    why: str = ""
+    """What that was. It may hold text from the wire."""
 
     @property
     def payload(self) -> int:

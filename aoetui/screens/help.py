@@ -28,6 +28,7 @@ MOVING = (
 WORDS = (
     ("* up", "Answered the last broadcast."),
     ("x silent", "Missed two broadcasts; its age says since when."),
+    ("~ flapping", "Fell silent and answered again three times within five minutes: cables, switch port, a busy target."),
     ("- gone", "No answer for ten minutes."),
     ("= ours", "An export of this host. It does not hear itself, so the engine tells of it."),
     ("! conflict", "Two disks at one address. Linux takes them for two paths of one disk and corrupts both."),

@@ -42,12 +42,21 @@ COLUMNS = (
 )
 """The first five fit beside the detail in 80 columns."""
 
-_URGENCY = {DeviceState.UP: 2, DeviceState.SILENT: 1, DeviceState.GONE: 3}
+_URGENCY = {DeviceState.UP: 3, DeviceState.SILENT: 1, DeviceState.GONE: 4}
+_URGENCY_OF_FLAPPING = 2
+
+
+def urgency(device: DeviceSnapshot) -> int:
+    """The lower the sooner somebody should look."""
+    if device.sameness is Sameness.DIFFERENT:
+        return 0
+    return _URGENCY_OF_FLAPPING if device.flapping and device.state is DeviceState.UP else _URGENCY[device.state]
+
 
 ORDERS: tuple[tuple[str, Callable[[DeviceSnapshot], float | int]], ...] = (
     ("address", lambda device: device.address.slot),
     ("size", lambda device: device.size or 0),
-    ("state", lambda device: 0 if device.sameness is Sameness.DIFFERENT else _URGENCY[device.state]),
+    ("state", urgency),
     ("payload", lambda device: device.payload),
     ("age", lambda device: -device.last_seen.timestamp()),
 )
@@ -221,7 +230,15 @@ class SanScreen(DriverScreen):
         return self._devices.get(self.query_one("#san-list", LiveTable).current_key or "")
 
     def _passes(self, key: str, device: DeviceSnapshot) -> bool:
-        told = (device.model, device.serial, device.config_string, device.state, device.sameness, len(device.paths))
+        told = (
+            device.model,
+            device.serial,
+            device.config_string,
+            device.state,
+            device.sameness,
+            device.flapping,
+            len(device.paths),
+        )
         known = self._words.get(key)
         if known is None or known[0] != told:
             known = self._words[key] = (told, "\n".join(words_of(device)).lower())
@@ -268,11 +285,8 @@ def words_of(device: DeviceSnapshot) -> Iterator[str]:
 
 def is_odd(device: DeviceSnapshot) -> bool:
     """Whether it needs a look."""
-    return (
-        not device.ours
-        and not only_in_driver(device)
-        and (device.state is not DeviceState.UP or device.sameness is Sameness.DIFFERENT)
-    )
+    odd = device.state is not DeviceState.UP or device.flapping or device.sameness is Sameness.DIFFERENT
+    return odd and not device.ours and not only_in_driver(device)
 
 
 def shelf_row(shelf: int, slots: int, odd: int, size: int, folded: bool) -> Row:

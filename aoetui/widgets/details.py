@@ -44,6 +44,8 @@ def state_word(device: DeviceSnapshot) -> Text:
         return Text("= ours", "cyan")
     if only_in_driver(device):
         return Text("? linux", "yellow")
+    if device.flapping and device.state is not DeviceState.GONE:
+        return Text("~ flapping", "yellow")
     return Text(*GLYPHS[device.state])
 
 
@@ -88,6 +90,9 @@ def _facts(device: DeviceSnapshot, now: datetime) -> Iterator[Text]:
     if not device.ours or device.paths:
         last = figures.ago((now - device.last_seen).total_seconds())
         yield _fact("seen", Text(f"{last}, first {device.first_seen.astimezone():%d %b %H:%M}"))
+    if device.changed is not None:
+        when = figures.ago((now - device.changed).total_seconds())
+        yield _fact("changed", Text.assemble(f"{when}: ", plain(device.why, 120)))
 
 
 def _unheard(snapshot: EngineSnapshot) -> Iterator[Text]:

@@ -128,6 +128,10 @@ class LiveTable(ScrollView, can_focus=True, inherit_bindings=False):
         key = self.current_key
         return None if key is None else self._row_of(key)
 
+    def row_of(self, key: str) -> Row:
+        """The row of a key that is shown, as it is now."""
+        return self._row_of(key)
+
     def select(self, key: str) -> bool:
         """Put the cursor on this row; False if there is none of that key."""
         if key not in self._keys:

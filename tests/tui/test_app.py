@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import threading
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -24,6 +26,8 @@ from tests.tui.fake_engine import BUSY, FIRST_RUN, MONOTONIC, FakeEngine
 
 if TYPE_CHECKING:
     from textual.pilot import Pilot
+
+    from aoetui.engine.snapshot import EngineSnapshot
 
 SnapCompare = Callable[..., bool]
 
@@ -378,3 +382,26 @@ async def test_the_footer_is_whole_at_60_columns(key: str) -> None:
 def test_blocks_are_drawn_where_the_terminal_has_them(environment: dict[str, str], blocks: bool) -> None:
     """Python's own C.UTF-8 tells nothing of the terminal."""
     assert draws_blocks(environment) is blocks
+
+
+async def test_no_key_waits_for_a_snapshot(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With thousands of devices and exports it takes its time; and one that is overtaken is not shown."""
+    engine, asked, ready = FakeEngine(), threading.Event(), threading.Event()
+    app = console(engine)
+
+    def slow() -> EngineSnapshot:
+        asked.set()
+        assert ready.wait(60.0)
+        return replace(BUSY, monotonic=BUSY.monotonic - 1)
+
+    async with app.run_test() as pilot:
+        monkeypatch.setattr(engine, "snapshot", slow)
+        beat = asyncio.create_task(app._beat())
+        assert await asyncio.to_thread(asked.wait, 60.0)
+        await pilot.press("2")
+        assert type(app.screen).__name__ == "ExportsScreen"
+        assert not beat.done()
+        before = app.snapshot
+        ready.set()
+        await beat
+        assert app.snapshot is before

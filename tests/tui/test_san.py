@@ -13,7 +13,7 @@ from aoetui.engine.snapshot import Alarm, DeviceSnapshot, Severity
 from aoetui.screens import san
 from aoetui.screens.choose_interfaces import ChooseInterfacesDialog
 from aoetui.widgets.table import LiveTable, Row
-from tests.tui.fake_engine import BUSY, DEVICES, FIRST_RUN, MONOTONIC, NOTHING_ANSWERS, FakeEngine, device, path
+from tests.tui.fake_engine import BUSY, DEVICES, FIRST_RUN, MONOTONIC, NOTHING_ANSWERS, FakeEngine, ago, device, path
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -141,6 +141,18 @@ async def test_detail_tells_alarm_paths_and_sameness() -> None:
             assert words in text
         await pilot.press("down")
         assert "41s ago" in detail(app)
+
+
+async def test_one_that_comes_and_goes_says_so_and_what_it_did_last() -> None:
+    """In the list, in the shelf's heading, and in words from the wire that stay words."""
+    odd = device("e1.0", path("52:54:00:00:01:00", "eth1"), flapping=True, changed=ago(90), why="model [/x]\x1b -> b")
+    app = console(FakeEngine(replace(BUSY, devices=(odd,))))
+    async with app.run_test():
+        table = app.screen.query_one(LiveTable)
+        assert table.current_row is not None
+        assert table.current_row.cells[2].plain == "~ flapping"
+        assert table.row_of("shelf 1").cells[3].plain == "1 odd"
+        assert "changed  1m ago: model [/x]\N{MIDDLE DOT} -> b" in detail(app)
 
 
 async def test_enter_opens_and_escape_closes() -> None:

@@ -59,3 +59,10 @@ def test_what_was_told_elsewhere_is_not_told_again() -> None:
     assert told(log, 1) == [(Severity.INFO, "e9.1", "well again")]
     watch.see([down])
     assert told(log, 2) == [(Severity.WARNING, "eth1", "eth1 is down")]
+
+
+def test_a_device_that_comes_and_goes_is_a_warning() -> None:
+    well, flapping = device("e9.1", path("02:00:00:00:00:01", "eth1")), device("e9.2", flapping=True)
+    (alarm,) = alarms_of([], [well, flapping], [], [])
+    assert (alarm.severity, alarm.subject) == (Severity.WARNING, "e9.2")
+    assert "comes and goes" in alarm.text

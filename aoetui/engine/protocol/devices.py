@@ -63,6 +63,12 @@ class Device:
     """Sorted by MAC, then interface."""
     first_seen: float
     last_seen: float
+    flapping: bool = False
+    """Whether it comes and goes: it fell silent and answered again three times within five minutes, and not ten minutes ago."""
+    changed: float | None = None
+    """When something about it changed last; None since it was found."""
+    why: str = ""
+    """What that was. It may hold text from the wire: show it only as plain text."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -118,7 +118,7 @@ class ScannerMachine:
         self._links = dict(links)
         for path in self._san.paths():
             if path.interface in removed:
-                self._san.fall_silent(path)
+                self._san.fall_silent(path, now, "is not asked any more: its interface is not scanned")
             elif path.interface in links:
                 path.link_sector_count = links[path.interface].sector_count
         for name in removed:
@@ -231,7 +231,7 @@ class ScannerMachine:
         for name in over:
             del self._rounds[name]
         if over:
-            self._san.miss(over)
+            self._san.miss(over, now)
 
 
 def _comes_from_a_target(header: Header) -> bool:

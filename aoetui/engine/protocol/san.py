@@ -36,6 +36,13 @@ FORGOTTEN_AFTER = GONE_AFTER + 3600.0
 SETTLING_TIME = 1.0
 """Seconds for which MACs must seem to be different disks before it is believed: one disk grows on all its MACs at once, but is
 not seen to on all at once."""
+FLAPS = 3
+FLAPPING_WITHIN = 300.0
+"""A device that answers again after a silence so many times within so many seconds is flapping."""
+CALM_AFTER = 600.0
+"""Seconds without such a return after which it is not any more."""
+_ONE_RETURN = 2.0
+"""Seconds within which the paths of a device come back together."""
 MAX_PATHS = 20_000
 MAX_PATHS_OF_DEVICE = 256
 """Keeps the judgement of one address cheap, whoever forges MACs for it."""
@@ -53,6 +60,7 @@ class San:
         self._devices: dict[tuple[int, int], DeviceRecord] = {}
         self._path_count = 0
         self._doubted: set[DeviceRecord] = set()
+        self._flapping: set[DeviceRecord] = set()
         self._order: list[DeviceRecord] | None = []
         """Sorted by address; None once a device came or went."""
         self._values: tuple[Device, ...] = ()
@@ -106,7 +114,8 @@ class San:
         if path.state is DeviceState.UP:
             return
         was_gone = path.state is DeviceState.GONE
-        self._set_state(path, DeviceState.UP)
+        self._set_state(path, DeviceState.UP, now, "answers again")
+        self._note_return(path.device, now)
         self._questions.want(path, now)
         if was_gone:
             self._judge(path.device, now)
@@ -124,7 +133,7 @@ class San:
         if path.identity != identity:
             self._learn(path, path.advertised, identity, now)
 
-    def miss(self, asked: Mapping[str, float]) -> None:
+    def miss(self, asked: Mapping[str, float], now: float) -> None:
         """Count a miss for each path that has not answered since its interface's broadcast, of the time in `asked`."""
         for path in self.paths():
             started = asked.get(path.interface)
@@ -132,12 +141,12 @@ class San:
                 continue
             path.misses += 1
             if path.misses >= MISSES_TO_SILENT:
-                self.fall_silent(path)
+                self.fall_silent(path, now, f"did not answer {MISSES_TO_SILENT} broadcasts")
 
-    def fall_silent(self, path: PathRecord) -> None:
+    def fall_silent(self, path: PathRecord, now: float, why: str) -> None:
         """Hold `path` for silent, unless it is gone already."""
         if path.state is DeviceState.UP:
-            self._set_state(path, DeviceState.SILENT)
+            self._set_state(path, DeviceState.SILENT, now, why)
 
     def sweep(self, now: float) -> None:
         """Do what time brings: paths are lost and forgotten, asked again, and doubted devices judged. About once a second."""
@@ -151,26 +160,32 @@ class San:
                 self._questions.ask(path, now)
         for device in list(self._doubted):
             self._judge(device, now)
+        for device in [each for each in self._flapping if now - each.returns[-1] >= CALM_AFTER]:
+            device.flapping = False
+            self._flapping.discard(device)
 
     def _learn(self, path: PathRecord, advertised: Advertised, identity: Identity | None, now: float) -> None:
         before = path.facts()
         path.advertised, path.identity = advertised, identity
         device = path.device
-        self.changes.extend(DeviceChanged(device.address, what) for what in device.changes_from(before, path))
+        for what in device.changes_from(before, path):
+            self.changes.append(DeviceChanged(device.address, what))
+            device.changed, device.why = now, what
         self._judge(device, now)
 
     def _judge(self, device: DeviceRecord, now: float) -> None:
         """See whether the device's MACs are one disk. A new difference is doubted at first, and every path asked again."""
         sameness, detail = device.compare()
         if sameness is not Sameness.DIFFERENT:
-            self._settle(device, sameness)
+            self._settle(device, sameness, now)
         elif device.sameness is Sameness.DIFFERENT:
             return
         elif device.doubted_since is None:
             self._doubt(device, now)
         elif now >= device.doubted_since + SETTLING_TIME:
-            self._settle(device, sameness)
+            self._settle(device, sameness, now)
             self.changes.append(ConflictFound(device.address, detail))
+            device.changed, device.why = now, "two disks answer"
 
     def _doubt(self, device: DeviceRecord, now: float) -> None:
         device.doubted_since = now
@@ -180,17 +195,31 @@ class San:
             if path.state is DeviceState.UP:
                 self._questions.want(path, now)
 
-    def _settle(self, device: DeviceRecord, sameness: Sameness) -> None:
+    def _settle(self, device: DeviceRecord, sameness: Sameness, now: float) -> None:
         if device.sameness is Sameness.DIFFERENT:
             self.changes.append(ConflictEnded(device.address))
+            device.changed, device.why = now, "one disk answers again"
         device.doubted_since = None
         device.sameness = sameness
         self._doubted.discard(device)
 
-    def _set_state(self, path: PathRecord, new: DeviceState) -> None:
+    def _set_state(self, path: PathRecord, new: DeviceState, now: float, why: str) -> None:
         old, path.state = path.state, new
         self.changes.append(PathStateChanged(path.device.address, path.mac, path.interface, old, new))
-        self._update_state(path.device)
+        device = path.device
+        device.changed, device.why = now, why if len(device.paths) == 1 else f"{path.mac} on {path.interface} {why}"
+        self._update_state(device)
+
+    def _note_return(self, device: DeviceRecord, now: float) -> None:
+        returns = device.returns
+        if returns and now - returns[-1] < _ONE_RETURN:
+            return
+        returns.append(now)
+        if len(returns) > FLAPS:
+            returns.popleft()
+        if len(returns) == FLAPS and now - returns[0] <= FLAPPING_WITHIN:
+            device.flapping = True
+            self._flapping.add(device)
 
     def _update_state(self, device: DeviceRecord) -> None:
         old, device.state = device.state, device.best_state()
@@ -199,7 +228,7 @@ class San:
 
     def _lose(self, path: PathRecord, now: float) -> None:
         if path.state is not DeviceState.GONE:
-            self._set_state(path, DeviceState.GONE)
+            self._set_state(path, DeviceState.GONE, now, f"no answer for {GONE_AFTER / 60:.0f} minutes")
             self._judge(path.device, now)
 
     def _forget(self, path: PathRecord) -> None:
@@ -209,4 +238,5 @@ class San:
         self._path_count -= 1
         if not device.paths:
             del self._devices[device.address.shelf, device.address.slot]
+            self._flapping.discard(device)
             self._order = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -26,7 +27,7 @@ FACTS_OF_A_DISK = ("model", "serial", "size", "config string")
 _SHOWN_LENGTH = 64
 _BEST_FIRST = (DeviceState.UP, DeviceState.SILENT, DeviceState.GONE)
 _TOLD_OF_A_PATH = frozenset({"state", "rtt", "link_sector_count", "advertised", "identity", "last_seen"})
-_TOLD_OF_A_DEVICE = frozenset({"state", "sameness"})
+_TOLD_OF_A_DEVICE = frozenset({"state", "sameness", "flapping", "changed", "why"})
 """What a frozen value holds, of all that changes in a record."""
 
 
@@ -103,6 +104,13 @@ class DeviceRecord:
     sameness: Sameness = Sameness.SAME
     doubted_since: float | None = None
     """Since when its MACs seem to be different disks, before that is believed."""
+    changed: float | None = None
+    """When something about it changed last; None since it was found."""
+    why: str = ""
+    """What that was, in words. It may hold text from the wire."""
+    flapping: bool = False
+    returns: deque[float] = field(default_factory=deque)
+    """When it answered again after it, or one of its paths, had been silent: the latest, as many as make it flapping."""
     paths: dict[tuple[Mac, str], PathRecord] = field(default_factory=dict)
     """Whoever changes it has to `forget_value`."""
     _value: Device | None = None
@@ -160,6 +168,9 @@ class DeviceRecord:
             paths=tuple(self.paths[key].value() for key in sorted(self.paths)),
             first_seen=self.first_seen,
             last_seen=max(path.last_seen for path in self.paths.values()),
+            flapping=self.flapping,
+            changed=self.changed,
+            why=self.why,
         )
 
 
