@@ -6,7 +6,8 @@ import os
 import sys
 
 # Textual reads these when it is imported. Someone over a slow link sees values, not animations.
-TEXTUAL_DEFAULTS = {"TEXTUAL_ANIMATIONS": "none", "TEXTUAL_SMOOTH_SCROLL": "0"}
+# Its paints are at least a frame apart, and what a key does can take two: frames of 60 a second would keep the second waiting.
+TEXTUAL_DEFAULTS = {"TEXTUAL_ANIMATIONS": "none", "TEXTUAL_SMOOTH_SCROLL": "0", "TEXTUAL_FPS": "120"}
 
 
 def main() -> None:
