@@ -40,6 +40,7 @@ LEADING = frozenset(
     }
     | {"edit_config", "edit_mask", "edit_reservation"}
     | {"device_config", "device_mask", "device_reservation", "device_identify"}
+    | {"show_trace", "save_trace", "open_trace"}
 )
 """These lead to where the next key belongs. They are done before that key is looked at: over a slow link keys come in bunches."""
 
@@ -52,6 +53,7 @@ class Scope(StrEnum):
     PATHS = "Path check"
     EXPORTS = "Exports"
     INTERFACES = "Interfaces"
+    TRACE = "Trace"
     EVENTS = "Events"
     DOCTOR = "Doctor"
 
@@ -198,6 +200,29 @@ ACTIONS: tuple[Action, ...] = (
         Scope.INTERFACES,
         changes=True,
     ),
+    Action("open_frame", ("enter",), "open", "Open the frame: every field by its name, and its bytes.", Scope.TRACE),
+    Action("trace", ("t",), "trace", "Begin to trace, or end; what is kept stays.", Scope.TRACE, changes=True),
+    Action(
+        "hold",
+        ("space",),
+        "hold",
+        "Keep what there is and only count what passes, or go on.",
+        Scope.TRACE,
+        changes=True,
+    ),
+    Action("follow", ("f",), "follow", "Go to the newest frame and stay there.", Scope.TRACE),
+    Action(
+        "save_trace",
+        ("w",),
+        "save",
+        "Save what passes the filter as a capture file that Wireshark reads.",
+        Scope.TRACE,
+        changes=True,
+    ),
+    Action("open_trace", ("o",), "load", "Show a capture file instead.", Scope.TRACE, changes=True),
+    Action("clear_trace", ("c",), "clear", "Forget the frames that are kept.", Scope.TRACE, changes=True, footer=False),
+    Action("next_frame", ("right_square_bracket",), "next", "Open the next frame.", Scope.TRACE),
+    Action("previous_frame", ("left_square_bracket",), "before", "Open the frame before.", Scope.TRACE, footer=False),
     Action("follow", ("f",), "follow", "Go to the newest event and stay there.", Scope.EVENTS),
     Action("severity", ("v",), "severity", "Show every event, warnings and alarms, or alarms alone.", Scope.EVENTS),
     Action(
@@ -241,6 +266,7 @@ ACTIONS: tuple[Action, ...] = (
     _everywhere("show_san", ("1",), "SAN", "Go to SAN: every device that answers."),
     _everywhere("show_exports", ("2",), "Exports", "Go to Exports: what this host serves, and who uses it."),
     _everywhere("show_interfaces", ("3",), "Interfaces", "Go to Interfaces: the links of this host."),
+    _everywhere("show_trace", ("4",), "Trace", "Go to Trace: AoE frames as they pass."),
     _everywhere("show_events", ("5",), "Events", "Go to Events: what happened."),
     _everywhere("show_doctor", ("6",), "Doctor", "Go to Doctor: why nothing is seen, and what to do."),
     _everywhere("copy_row", ("y",), "copy", "Copy the selected row to the terminal's clipboard."),

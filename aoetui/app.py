@@ -36,6 +36,7 @@ from aoetui.screens.help import HelpScreen
 from aoetui.screens.interfaces import InterfacesScreen
 from aoetui.screens.quit_question import quit_question
 from aoetui.screens.san import SanScreen
+from aoetui.screens.trace import TraceScreen
 from aoetui.theme import CALM, SIXTEEN, SLOW_LINK, draws_blocks
 from aoetui.widgets.plain import printable
 from aoetui.widgets.status import Status, StatusBar
@@ -77,6 +78,7 @@ class ConsoleApp(App[None], inherit_bindings=False):
         "san": SanScreen,
         "exports": ExportsScreen,
         "interfaces": InterfacesScreen,
+        "trace": TraceScreen,
         "events": EventsScreen,
         "doctor": DoctorScreen,
     }
@@ -279,6 +281,10 @@ class ConsoleApp(App[None], inherit_bindings=False):
     async def action_show_interfaces(self) -> None:
         """Go to Interfaces."""
         await self._show_section("interfaces")
+
+    async def action_show_trace(self) -> None:
+        """Go to Trace."""
+        await self._show_section("trace")
 
     async def action_show_events(self) -> None:
         """Go to Events."""

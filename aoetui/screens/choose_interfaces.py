@@ -26,7 +26,7 @@ MEANING = (
 KEYS = "space choose   enter use these   esc cancel"
 
 
-class _Choices(LinkList):
+class Choices(LinkList):
     """Enter takes the choice; space makes it."""
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("enter,ctrl+s", "screen.accept", "use these", show=False)]
@@ -55,7 +55,7 @@ class ChooseInterfacesDialog(Dialog[tuple[str, ...] | None]):
         with Vertical(id="choose"):
             yield Static("Choose interfaces for AoE", id="choose-title", markup=False)
             yield Static(MEANING, markup=False)
-            yield _Choices(self._links.values(), self._chosen, id="links")
+            yield Choices(self._links.values(), self._chosen, id="links")
             yield Static(id="link-notes", markup=False)
             yield Static(id="choose-outcome", markup=False)
             with Horizontal(id="choose-buttons"):

@@ -45,6 +45,10 @@ WORDS = (
     ("direct", "Past this host's page cache; a power cut can lose what the disk's own cache holds."),
     ("mask list", "Where it holds a MAC, the only ones that are answered."),
     ("reservation", "Where it holds a MAC, the only ones that may read and write."),
+    ("RETRANSMIT", "The initiator asks again, with another tag, for what was not answered yet."),
+    ("REPEAT", "The same tag once more: a copy made by the network, or a second answer."),
+    ("LATE", "An answer that came after its initiator had asked again, or had waited for a second."),
+    ("UNANSWERED", "A request without an answer for a second."),
     ("2 !", "Two use the export, and more than one writes: unless they share a cluster file system, it is being corrupted."),
     ("p99", "99 of 100 requests waited at most so long within the last ten seconds."),
 )

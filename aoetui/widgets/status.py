@@ -20,6 +20,7 @@ SECTIONS = (
     ("san", "1", "SAN"),
     ("exports", "2", "Exports"),
     ("interfaces", "3", "Interfaces"),
+    ("trace", "4", "Trace"),
     ("events", "5", "Events"),
     ("doctor", "6", "Doctor"),
 )

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from aoetui.engine.api import BackingReport, EngineError, InspectBacking, ListBlockDevices, SetMask
+from aoetui.engine.commands.trace import DecodedField, FrameDetail, Mark, OpenTrace, SaveTrace, ShowFrame
 from aoetui.engine.protocol.address import Address, Mac
 from aoetui.engine.snapshot import (
     Alarm,
@@ -20,6 +21,7 @@ from aoetui.engine.snapshot import (
 )
 from aoetui.engine.spec import Durability, ExportSpec
 from tests.tui.fake_engine import BUSY, FakeEngine, device, export, initiator, link, path, refused
+from tests.tui.fake_trace import FakeTrace, frame
 
 if TYPE_CHECKING:
     from aoetui.engine.snapshot import ExportSnapshot
@@ -134,4 +136,9 @@ def engine() -> FakeEngine:
     disk = BackingReport(Path("/dev") / ALL.replace("\0", ""), True, True, 10**18, ALL, "", ALL)
     made.answers = {ListBlockDevices: (disk, replace(disk, refusal=ALL)), InspectBacking: replace(disk, refusal=ALL)}
     made.answers |= {SetMask: EngineError(ALL, field="mask")}
+    lines = [frame(at, what=text, interface=text, address=text, marks=tuple(Mark)) for at, text in enumerate((*HARM, ALL), 1)]
+    trace = FakeTrace(made, *lines, interfaces=(ALL,), problems=(ALL,), file="")
+    fields = tuple(DecodedField("ATA", "model", text) for text in (*HARM, ALL))
+    made.answers |= {ShowFrame: FrameDetail(trace.lines[0], fields, bytes(range(256))), SaveTrace: EngineError(ALL, field="path")}
+    made.answers |= {OpenTrace: EngineError(ALL, field="path")}
     return made

@@ -50,6 +50,13 @@ WAYS: dict[str, tuple[str, ...]] = {
     "interfaces, opened": ("3", "enter"),
     "interfaces, end": ("3", "enter", "end"),
     "choose interfaces": ("3", "c", "down"),
+    "trace": ("4",),
+    "trace, filtered": ("4", "slash", *"boom"),
+    "trace, opened": ("4", "enter"),
+    "trace, end of opened": ("4", "enter", "end"),
+    "trace, save": ("4", "w", "enter"),
+    "trace, load": ("4", "o", "end", *"a.pcap", "enter"),
+    "trace, what": ("4", "t"),
     "events": ("5",),
     "help": ("2", "question_mark"),
     "palette": ("2", "colon"),
@@ -59,10 +66,20 @@ WAYS: dict[str, tuple[str, ...]] = {
 }
 """Keys to every screen and dialog that shows something foreign."""
 
-ASKED_BY_A_WORKER = {"choose interfaces"}
+ASKED_BY_A_WORKER = {"choose interfaces", "trace, what"}
 """The worker that asked waits for the answer."""
 
-PICTURES = ("san", "exports", "exports, users", "exports, settings", "config string", "mask list", "interfaces, opened", "events")
+PICTURES = (
+    "san",
+    "exports",
+    "exports, users",
+    "exports, settings",
+    "config string",
+    "mask list",
+    "trace",
+    "interfaces, opened",
+    "events",
+)
 
 
 def console() -> ConsoleApp:
