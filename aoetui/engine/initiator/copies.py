@@ -10,7 +10,8 @@ from aoetui.engine.conflicts import EndingError
 from aoetui.engine.initiator.carrying import carry_out
 from aoetui.engine.initiator.image_file import why_unwritten
 from aoetui.engine.initiator.outcomes import Outcome, span, why_failed
-from aoetui.engine.protocol.transfer import Ranges, Transfer
+from aoetui.engine.protocol.transfer import Transfer
+from aoetui.engine.protocol.transfer_work import Ranges
 from aoetui.engine.protocol.wire import SECTOR
 
 if TYPE_CHECKING:

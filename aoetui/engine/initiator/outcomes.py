@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from aoetui.engine.commands.copying import MAX_RANGES, BenchFigures, Sectors, StartCopy, TaskState
 from aoetui.engine.initiator.identity import holders, reserved_text, size_of
-from aoetui.engine.protocol.transfer import Failure, Fault
+from aoetui.engine.protocol.transfer_failures import Failure, Fault
 from aoetui.engine.protocol.wire import AoeError
 
 if TYPE_CHECKING:
@@ -77,7 +77,8 @@ def why_failed(known: Known, transfer: Transfer, fault: Fault, patience: float) 
             size = "is smaller than it was" if now is None else f"has shrunk to {now} sectors"
             return f"{address} {size} (it had {known.identity.sectors}): find out at its target why, or use --length"
         case Failure.REFUSED:
-            return f"{address} refuses {where} (ABRT): its target serves it read-only, or does not know the command"
+            why = "its target serves it read-only, its disk fails, or it does not know the command"
+            return f"{address} refuses {where} (ABRT): {why}"
         case Failure.BAD_SECTORS:
             return f"{address} fails at {where} (ATA error {fault.code:#04x}): its disk is full or bad; look at its target"
         case Failure.OTHER_DISK:

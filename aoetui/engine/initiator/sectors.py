@@ -10,7 +10,8 @@ from aoetui.engine.contents.looking import contents_of
 from aoetui.engine.initiator.carrying import carry_out
 from aoetui.engine.initiator.identity import known_device
 from aoetui.engine.initiator.outcomes import joined, why_failed
-from aoetui.engine.protocol.transfer import Ranges, Transfer
+from aoetui.engine.protocol.transfer import Transfer
+from aoetui.engine.protocol.transfer_work import Ranges
 from aoetui.engine.protocol.wire import ATA_HEADER, SECTOR
 
 if TYPE_CHECKING:

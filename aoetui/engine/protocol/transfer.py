@@ -10,13 +10,13 @@ from __future__ import annotations
 
 import struct
 from collections import deque
-from dataclasses import dataclass
-from enum import Enum, auto
-from typing import TYPE_CHECKING, Protocol
+from itertools import filterfalse
+from typing import TYPE_CHECKING
 
 from aoetui.engine.protocol.ata import parse_identify
 from aoetui.engine.protocol.frames import identify_request
 from aoetui.engine.protocol.header import FLAG_ERROR
+from aoetui.engine.protocol.transfer_failures import Failure, Fault
 from aoetui.engine.protocol.transfer_path import DEAF_AFTER, PathFacts, Request, TransferPath
 from aoetui.engine.protocol.wire import ATA_HEADER, SECTOR, VERSION, AoeError, AtaError, AtaFlag, AtaOp, AtaStatus
 
@@ -25,12 +25,15 @@ if TYPE_CHECKING:
 
     from aoetui.engine.protocol.address import Address, Mac
     from aoetui.engine.protocol.ata import Identity
+    from aoetui.engine.protocol.transfer_work import Work
 
 PATIENCE = 180.0
 """Seconds without an answer to any request after which a transfer gives up, as Linux does (aoe_deadsecs)."""
 PROBE_EVERY = 1.0
 MAX_BAD = 10_000
 """Ranges of bad sectors that are told apart; with more of them the disk is taken for dead."""
+MOST_ABORTED = 4096
+"""Sectors that a device may abort before it has read one: with more it is taken for one that reads nothing."""
 
 _FAILED = int(AtaStatus.BSY | AtaStatus.DF | AtaStatus.DRQ | AtaStatus.ERR)
 _ANSWER = struct.Struct("<6x14s4sBBBBI")
@@ -40,73 +43,6 @@ _REQUEST = struct.Struct("<20s4sBBBBIH2x")
 _PADDED = struct.Struct("<20s4sBBBBIH2x24x")
 _LBA28_DEVICE = 0xE000_0000
 """Linux fills the device byte so (aoecmd.c, put_lba)."""
-_MOST_LBA28 = 1 << 28
-
-
-class Failure(Enum):
-    """Why a transfer ended before its work was done."""
-
-    NO_ANSWER = auto()
-    """Nothing was answered for the time of its patience."""
-    BEYOND_END = auto()
-    """IDNF: the device has become smaller."""
-    SHRUNK = auto()
-    """IDENTIFY says so."""
-    REFUSED = auto()
-    """ABRT: a read-only device, or one that cannot read."""
-    BAD_SECTORS = auto()
-    """UNC or another error, on a write; on reads, too many of them."""
-    OTHER_DISK = auto()
-    """Another disk answers at the address now."""
-    RESERVED = auto()
-    UNAVAILABLE = auto()
-    PROTOCOL = auto()
-    """Any other AoE error."""
-
-
-@dataclass(frozen=True, slots=True)
-class Fault:
-    """A failure, and where."""
-
-    failure: Failure
-    lba: int = 0
-    count: int = 0
-    code: int = 0
-    """ATA error register, or AoE error."""
-
-
-class Work(Protocol):
-    """What is to be read or written, handed out piece by piece."""
-
-    def take(self, most: int, pieces: int) -> list[tuple[int, int]]:
-        """The next pieces, at most so many: each an LBA and how many sectors, 1 to `most`. Empty when there is nothing more."""
-        ...
-
-    def left(self) -> list[tuple[int, int]]:
-        """What was not handed out, as start and end."""
-        ...
-
-
-class Ranges:
-    """Sectors of these ranges (start and end), each once, in order."""
-
-    def __init__(self, ranges: Iterable[tuple[int, int]]) -> None:
-        self._ranges = deque((start, end) for start, end in ranges if end > start)
-
-    def take(self, most: int, pieces: int) -> list[tuple[int, int]]:
-        """See Work."""
-        taken: list[tuple[int, int]] = []
-        while self._ranges and len(taken) < pieces:
-            start, end = self._ranges.popleft()
-            stop = min(end, start + most * (pieces - len(taken)))
-            taken += [(lba, min(most, stop - lba)) for lba in range(start, stop, most)]
-            if stop < end:
-                self._ranges.appendleft((stop, end))
-        return taken
-
-    def left(self) -> list[tuple[int, int]]:
-        """See Work."""
-        return list(self._ranges)
 
 
 class Transfer:
@@ -144,14 +80,14 @@ class Transfer:
         self._identity = identity
         self._work = work
         self._data = data
-        self._tags = tags
-        self._packed_tags = map(_TAG.pack, tags)
         self._patience = patience
         self._moved = now
         self._echoes: bool | None = None
         """Whether answers tell the LBA, learned from the first of another than 0: by it old ones whose tags come again fail."""
         self._queue: deque[Request] = deque()
         self._by_tag: dict[bytes, Request] = {}
+        # Tags come again after a million, which a request may outlive that its target does not answer.
+        self._tags = filterfalse(self._by_tag.__contains__, map(_TAG.pack, tags))
         self._header = ATA_HEADER if data is not None else 0
         extended = identity.lba48
         flags = AtaFlag.EXTENDED if extended else AtaFlag(0)
@@ -369,7 +305,7 @@ class Transfer:
         self._moved = now
         if error & AtaError.IDNF:
             self._fail(Fault(Failure.BEYOND_END, request.lba, request.count, error))
-        elif error & AtaError.ABRT and not error & AtaError.UNC:
+        elif error & AtaError.ABRT and not error & AtaError.UNC and not self._may_be_bad():
             self._fail(Fault(Failure.REFUSED, request.lba, request.count, error))
         elif self._data is not None:
             self._fail(Fault(Failure.BAD_SECTORS, request.lba, request.count, error))
@@ -378,6 +314,12 @@ class Transfer:
         else:
             self._finish(request)
             self._add_bad(request.lba)
+
+    def _may_be_bad(self) -> bool:
+        """Whether ABRT may tell of bad sectors: vblade reads them so. A device that has read something knows the command."""
+        if self._data is not None:
+            return False
+        return any(path.answers for path in self.paths) or sum(end - start for start, end in self.bad) < MOST_ABORTED
 
     def _add_bad(self, lba: int) -> None:
         if self.bad and self.bad[-1][1] == lba:
@@ -403,14 +345,21 @@ class Transfer:
         device = 0 if self._extended else _LBA28_DEVICE
         if not outstanding and not path.backoff:
             path.waiting_since = now
-        for request, tag in zip(self._next_requests(most, room, now), self._packed_tags, strict=False):
-            request.tag, request.path = tag, path
-            by_tag[tag] = outstanding[tag] = request
-            lba, count = request.lba, request.count
-            if data is None:
-                frames.append(pack_padded(head, tag, flags, 0, count, op, request.low | device, lba >> 32))
-            else:
-                frames.append(_REQUEST.pack(head, tag, flags, 0, count, op, request.low | device, lba >> 32) + data(lba, count))
+        requests = self._next_requests(most, room, now)
+        try:
+            for request, tag in zip(requests, self._tags, strict=False):
+                request.tag, request.path = tag, path
+                by_tag[tag] = outstanding[tag] = request
+                lba, count = request.lba, request.count
+                if data is None:
+                    frames.append(pack_padded(head, tag, flags, 0, count, op, request.low | device, lba >> 32))
+                else:
+                    frames.append(
+                        _REQUEST.pack(head, tag, flags, 0, count, op, request.low | device, lba >> 32) + data(lba, count)
+                    )
+        except BaseException:
+            self._queue += requests[len(frames) + 1 :]  # what was to follow is still to be done
+            raise
         path.requests += len(frames)
         return frames
 
@@ -474,8 +423,8 @@ class Transfer:
 
     def _probe(self, path: TransferPath, now: float) -> bytes:
         """An IDENTIFY: it changes nothing, however late it is delivered."""
-        tag = next(self._tags)
-        path.probe, path.probe_at = tag.to_bytes(4), now + PROBE_EVERY
+        path.probe, path.probe_at = next(self._tags), now + PROBE_EVERY
+        tag = int.from_bytes(path.probe)
         return identify_request(source=path.source, destination=path.facts.target, address=self.address, tag=tag)
 
     def _set_aside(self, path: TransferPath, now: float) -> None:

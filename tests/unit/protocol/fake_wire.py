@@ -45,7 +45,8 @@ class FakeDisk:
     written: dict[int, bytes] = field(default_factory=dict)
     writes: int = 0
     bad: frozenset[int] = frozenset()
-    """UNC."""
+    bad_error: int = 0x40
+    """UNC; vblade answers ABRT (0x04)."""
     aoe_error: int | None = None
     ata_error: int | None = None
     most: int = 255
@@ -81,7 +82,7 @@ class FakeDisk:
         if lba + amount > self.sectors:
             return reply(frame, status=0x41, fault=0x10)
         if not self.bad.isdisjoint(range(lba, lba + amount)):
-            return reply(frame, status=0x41, fault=0x40)
+            return reply(frame, status=0x41, fault=self.bad_error)
         if op in READS:
             return reply(frame, data=b"".join(map(self.sector, range(lba, lba + amount))))
         self.writes += 1

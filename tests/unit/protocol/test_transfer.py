@@ -5,16 +5,19 @@ from __future__ import annotations
 from itertools import count
 from typing import TYPE_CHECKING
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aoetui.engine.protocol.address import Mac
-from aoetui.engine.protocol.transfer import Failure, Ranges, Transfer
+from aoetui.engine.protocol.transfer import Transfer
+from aoetui.engine.protocol.transfer_failures import Failure
+from aoetui.engine.protocol.transfer_work import Ranges
 from aoetui.engine.protocol.wire import CONVERSATION_TAG, AtaError
 from tests.unit.protocol.fake_wire import E91, FakeDisk, Harm, World, content, path, reply
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from aoetui.engine.protocol.transfer_path import PathFacts
 
@@ -27,6 +30,7 @@ def transfer(
     ranges: list[tuple[int, int]] | None = None,
     data: Callable[[int, int], bytes] | None = None,
     patience: float = 180.0,
+    tags: Iterator[int] | None = None,
 ) -> Transfer:
     """Of the whole disk unless told otherwise."""
     return Transfer(
@@ -34,7 +38,7 @@ def transfer(
         paths or (path(),),
         Ranges([(0, disk.sectors)] if ranges is None else ranges),
         identity=disk.identity,
-        tags=count(CONVERSATION_TAG),
+        tags=count(CONVERSATION_TAG) if tags is None else tags,
         now=0.0,
         data=data,
         patience=patience,
@@ -253,6 +257,60 @@ def test_bad_sectors_are_found_one_by_one_and_the_rest_is_read() -> None:
     world.run()
     assert sorted(world.transfer.bad) == [(17, 19), (99, 100)]
     assert set(world.got) == set(range(200)) - disk.bad
+
+
+def test_bad_sectors_are_found_where_the_target_aborts_them_as_vblade_does() -> None:
+    disk = FakeDisk(200, bad=frozenset({17, 18, 99}), bad_error=AtaError.ABRT)
+    world = World(transfer(disk, path(sectors=17)), disk)
+    world.run()
+    assert world.transfer.failure is None
+    assert sorted(world.transfer.bad) == [(17, 19), (99, 100)]
+    assert set(world.got) == set(range(200)) - disk.bad
+
+
+def test_a_device_that_aborts_every_read_is_given_up() -> None:
+    disk = FakeDisk(1 << 40, ata_error=AtaError.ABRT)
+    world = World(transfer(disk, path(sectors=17)), disk)
+    world.run()
+    assert world.transfer.failure is not None
+    assert world.transfer.failure.failure is Failure.REFUSED
+    assert world.sent < 5000
+
+
+def test_a_tag_that_comes_again_while_its_request_still_waits_is_left_out() -> None:
+    """Or the answer to the one would forget the other, and its sectors would count as done."""
+    disk = FakeDisk(6)
+    machine = transfer(disk, path(window=2), tags=iter([1, 2, 3, 4, 1, 2, 3, 4, 5]))
+    machine.outgoing(0.0)
+    machine.handle_timer(0.3)
+    machine.paths[0].window = 2.0
+    ((port, (slow, quick)),) = machine.outgoing(0.3)
+    machine.receive([(port, reply(quick, data=content(2) + content(3)))], 0.31)
+    ((port, (last,)),) = machine.outgoing(0.31)
+    machine.receive([(port, reply(slow, data=content(0) + content(1)))], 0.32)
+    assert (machine.remaining(), machine.ended) == ([(4, 6)], False)
+    machine.receive([(port, reply(last, data=content(4) + content(5)))], 0.33)
+    assert machine.ended
+
+
+def test_what_could_not_be_had_from_the_file_remains() -> None:
+    """The file ends, or its disk fails, in the middle of what is sent: all that was not sent is still to be written."""
+    disk = FakeDisk(40)
+    broken = False
+
+    def data(lba: int, amount: int) -> bytes:
+        if broken and lba == 38:
+            raise OSError(5, "Input/output error")
+        return new_data(lba, amount)
+
+    machine = transfer(disk, path(window=8), ranges=[(38, 40), (0, 14), (20, 30)], data=data)
+    machine.outgoing(0.0)
+    machine.handle_timer(0.3)
+    broken = True
+    machine.paths[0].window = 16.0
+    with pytest.raises(OSError, match="Input/output"):
+        machine.outgoing(0.3)
+    assert machine.remaining() == [(0, 14), (20, 30), (38, 40)]
 
 
 def failure_of(disk: FakeDisk, *, write: bool = False) -> Failure | None:
