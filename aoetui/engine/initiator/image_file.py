@@ -14,6 +14,7 @@ import os
 import stat
 import threading
 from dataclasses import asdict, dataclass, field, replace
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from aoetui.engine.api import EngineError
@@ -127,10 +128,14 @@ class ImageFile:
             fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
             raise EngineError(f"{path} is in use, by an export or by another copy: name another file", field="path") from error
+        claimed = (note.next - note.offset) * SECTOR
+        if os.fstat(self._fd).st_size < claimed:
+            raise EngineError(f"{path} is shorter than its note says: begin anew with --overwrite", field="path")
         try:
-            os.ftruncate(self._fd, (note.next - note.offset) * SECTOR)
-            os.ftruncate(self._fd, note.length * SECTOR)
+            # First of all: killed after it, an image that is not whole has a note, and an older one claims nothing here.
             self._write_note(note)
+            os.ftruncate(self._fd, claimed)
+            os.ftruncate(self._fd, note.length * SECTOR)
         except OSError as error:
             raise EngineError(
                 f"{path} cannot be made {note.length * SECTOR} bytes long: {error.strerror}", field="path"
@@ -142,9 +147,8 @@ class ImageFile:
             raise self._problem
         ordered = sorted(delivered)
         data = b"".join([frame[ATA_HEADER : ATA_HEADER + count * SECTOR] for _, count, frame in ordered])
-        first, (last, count, _) = ordered[0][0], ordered[-1]
-        if (last + count - first) * SECTOR == len(data) and not (self._sparse and _A_HOLE in data):
-            self._put([memoryview(data)], first)
+        if _one_run(ordered) and not (self._sparse and _A_HOLE in data):
+            self._put([memoryview(data)], ordered[0][0])
         else:
             self._write_parts(ordered)
 
@@ -182,7 +186,8 @@ class ImageFile:
 
     def _save_or_note(self, note: PartNote) -> None:
         try:
-            self._save(note)
+            self._sync()
+            self._write_note(note)
         except OSError as error:
             self._problem = error
 
@@ -192,12 +197,13 @@ class ImageFile:
             self._saving.join()
         if self._problem is not None:
             raise self._problem
+        self._sync()
         try:
-            self._save(note)
+            self._write_note(note)
         except OSError as error:
             if error.errno not in _NO_ROOM:
                 raise
-            self._save(self._cut(note))
+            self._write_note(self._cut(note))
 
     def _cut(self, note: PartNote) -> PartNote:
         """Give up the end of what there is, so that a full disk has room for the note."""
@@ -206,9 +212,13 @@ class ImageFile:
         os.ftruncate(self._fd, note.length * SECTOR)
         return replace(note, next=cut, bad=tuple((start, min(end, cut)) for start, end in note.bad if start < cut))
 
-    def _save(self, note: PartNote) -> None:
-        os.fdatasync(self._fd)
-        self._write_note(note)
+    def _sync(self) -> None:
+        """Raises OSError, from then on always: the kernel tells once what it lost, and nobody which part of it."""
+        try:
+            os.fdatasync(self._fd)
+        except OSError as error:
+            self._problem = error
+            raise
 
     def _write_note(self, note: PartNote) -> None:
         replace_file(note_path(self.path), json.dumps(asdict(note)).encode() + b"\n")
@@ -224,6 +234,11 @@ class ImageFile:
         if self._saving is not None:
             self._saving.join()
         os.close(self._fd)
+
+
+def _one_run(ordered: Delivered) -> bool:
+    """Whether each piece, sorted, begins where the one before it ends."""
+    return all(before[0] + before[1] == after[0] for before, after in pairwise(ordered))
 
 
 def why_unwritten(path: Path, error: OSError) -> str:

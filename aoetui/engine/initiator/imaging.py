@@ -84,7 +84,9 @@ class ImageCopy(Copy):
         base, left = self._base, [*transfer.remaining(), *unwritten]
         bad = [(start, min(end, base.next)) for start, end in left if start < base.next]
         ahead = [max(start, base.next) for start, end in left if end > base.next]
-        return replace(base, next=min(ahead, default=self.end), bad=joined([*bad, *transfer.bad]))
+        reached = min(ahead, default=self.end)
+        bad += ((start, min(end, reached)) for start, end in transfer.bad if start < reached)
+        return replace(base, next=reached, bad=joined(bad))
 
     def _outcome(self, transfer: Transfer, problem: str, watch: Watch) -> Outcome:
         note, path = self._file.note, self.command.path
