@@ -41,6 +41,7 @@ LEADING = frozenset(
     | {"edit_config", "edit_mask", "edit_reservation"}
     | {"device_config", "device_mask", "device_reservation", "device_identify"}
     | {"show_trace", "save_trace", "open_trace"}
+    | {"copy_device", "show_sectors", "show_tasks"}
 )
 """These lead to where the next key belongs. They are done before that key is looked at: over a slow link keys come in bunches."""
 
@@ -109,6 +110,15 @@ ACTIONS: tuple[Action, ...] = (
         changes=True,
         footer=False,
     ),
+    Action(
+        "copy_device",
+        ("o",),
+        "copy",
+        "Copy the device to a file, write a file to it, or compare the two.",
+        Scope.SAN,
+        changes=True,
+    ),
+    Action("show_sectors", ("x",), "sectors", "Show the device's sectors, and what it holds.", Scope.SAN, footer=False),
     Action("sort", ("s",), "sort", "Sort each shelf by the next column.", Scope.SAN),
     Action("reverse", ("S",), "reverse", "Reverse the order within each shelf.", Scope.SAN, footer=False),
     Action("fold", ("space",), "fold", "Fold or unfold the shelf.", Scope.SAN, footer=False),
@@ -269,6 +279,7 @@ ACTIONS: tuple[Action, ...] = (
     _everywhere("show_trace", ("4",), "Trace", "Go to Trace: AoE frames as they pass."),
     _everywhere("show_events", ("5",), "Events", "Go to Events: what happened."),
     _everywhere("show_doctor", ("6",), "Doctor", "Go to Doctor: why nothing is seen, and what to do."),
+    _everywhere("show_tasks", ("t",), "tasks", "Show what is copied, how far it is, and what came of it."),
     _everywhere("copy_row", ("y",), "copy", "Copy the selected row to the terminal's clipboard."),
     _everywhere("pause", ("p",), "pause", "Hold the picture still, or let it go on; what is served goes on anyway."),
     _everywhere("faster", ("plus",), "faster", "Refresh more often, up to 4 times a second."),

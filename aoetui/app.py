@@ -36,6 +36,7 @@ from aoetui.screens.help import HelpScreen
 from aoetui.screens.interfaces import InterfacesScreen
 from aoetui.screens.quit_question import quit_question
 from aoetui.screens.san import SanScreen
+from aoetui.screens.tasks import TasksScreen
 from aoetui.screens.trace import TraceScreen
 from aoetui.theme import CALM, SIXTEEN, SLOW_LINK, draws_blocks
 from aoetui.widgets.plain import printable
@@ -316,6 +317,10 @@ class ConsoleApp(App[None], inherit_bindings=False):
     async def action_new_export(self) -> None:
         """Open the form; what is typed from now on goes there."""
         await self.push_screen(ExportForm())
+
+    async def action_show_tasks(self) -> None:
+        """Show what is copied."""
+        await self.push_screen(TasksScreen())
 
     @work(group="question", exclusive=True)
     async def action_load_driver(self) -> None:

@@ -12,8 +12,10 @@ from textual.containers import Container, VerticalScroll
 from aoetui.actions import Scope, bindings
 from aoetui.engine.snapshot import DeviceSnapshot, DeviceState, Sameness, Severity
 from aoetui.screens.administer import administer, identify
+from aoetui.screens.copy_form import CopyForm
 from aoetui.screens.driver import DriverScreen
 from aoetui.screens.path_check import PathCheckScreen
+from aoetui.screens.sectors import SectorsScreen
 from aoetui.widgets import figures
 from aoetui.widgets.details import device_lines, state_word
 from aoetui.widgets.driver import only_in_driver, shown_devices
@@ -127,6 +129,8 @@ class SanScreen(DriverScreen):
         table.show_keys(list(self._listed(passing)), self._row)
         if first and passing:
             table.select(next(iter(passing))[0])
+        if snapshot.devices and self.focused is None:  # it could not have the keys while there was nothing to list
+            self.call_after_refresh(self.set_focus, table)
         self._show_detail(snapshot)
 
     def back(self) -> bool:
@@ -162,6 +166,25 @@ class SanScreen(DriverScreen):
         self._folded ^= {shelf}
         self.console.refresh_screen()
         self.query_one("#san-list", LiveTable).select(f"shelf {shelf}")
+
+    async def action_copy_device(self) -> None:
+        """Open the form; what is typed from now on goes there."""
+        if (device := self._remote()) is not None:
+            await self.app.push_screen(CopyForm(device))
+
+    async def action_show_sectors(self) -> None:
+        """Look at the bytes."""
+        if (device := self._remote()) is not None:
+            await self.app.push_screen(SectorsScreen(device))
+
+    def _remote(self) -> DeviceSnapshot | None:
+        """The selected device, if it is somebody else's; else say why not."""
+        device = self._selected()
+        if device is None or device.ours:
+            why = "Select a device first" if device is None else f"{device.address} is served by this host: use its file"
+            self.console.say(f"{why}; what is read and written over the wire is somebody else's.")
+            return None
+        return device
 
     def action_sort(self) -> None:
         """Sort by the next column."""

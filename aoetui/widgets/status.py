@@ -11,6 +11,7 @@ from rich.text import Text
 from aoetui.engine.snapshot import EngineSnapshot, ExportState, Severity
 from aoetui.widgets import figures
 from aoetui.widgets.plain import plain, printable
+from aoetui.widgets.task_lines import running_words
 from aoetui.widgets.words import Words
 
 if TYPE_CHECKING:
@@ -86,6 +87,8 @@ def facts_line(status: Status, width: int) -> Text:
     snapshot = status.snapshot
     clock = Text(f"{snapshot.taken.astimezone():%H:%M:%S}")
     who = [Text.assemble(("aoetui ", "bold"), plain(snapshot.host, 20)), *_state_parts(status), Text(f"{status.served} served")]
+    if copied := running_words(snapshot.tasks):
+        who.append(Text(copied, "bold"))
     # What is wrong matters more than how fast it flows, and that more than how long it takes.
     for flow in (_flow(snapshot, latency=True), _flow(snapshot, latency=False), []):
         left = _BAR.join([*who, *flow, *_alarm_parts(snapshot)])

@@ -59,6 +59,7 @@ def test_what_reaches_the_config_or_the_wire_is_a_change() -> None:
     changing = {"new_export", "stop_export", "start_export", "delete_export", "choose_interfaces", "discover"}
     changing |= {"edit_config", "edit_mask", "edit_reservation", "make_bundle", "check_paths", "check_again"}
     changing |= {"revalidate_device", "flush_device", "load_driver", "load_driver_always"}
+    changing |= {"copy_device"}
     changing |= {"trace", "hold", "save_trace", "open_trace", "clear_trace"}
     assert {action.id for action in ACTIONS if is_change(action.id)} == changing
 
