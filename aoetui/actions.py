@@ -279,7 +279,7 @@ ACTIONS: tuple[Action, ...] = (
     _everywhere("show_trace", ("4",), "Trace", "Go to Trace: AoE frames as they pass."),
     _everywhere("show_events", ("5",), "Events", "Go to Events: what happened."),
     _everywhere("show_doctor", ("6",), "Doctor", "Go to Doctor: why nothing is seen, and what to do."),
-    _everywhere("show_tasks", ("t",), "tasks", "Show what is copied, how far it is, and what came of it."),
+    _everywhere("show_tasks", ("T",), "tasks", "Show what is copied, how far it is, and what came of it."),
     _everywhere("copy_row", ("y",), "copy", "Copy the selected row to the terminal's clipboard."),
     _everywhere("pause", ("p",), "pause", "Hold the picture still, or let it go on; what is served goes on anyway."),
     _everywhere("faster", ("plus",), "faster", "Refresh more often, up to 4 times a second."),

@@ -196,7 +196,7 @@ class CopyForm(Dialog[TaskSnapshot | None]):
                 self._refuse(error)
         else:
             self.console.pull()
-            self.console.say(f"Task {task.number} has begun: t shows it, and how far it is.")
+            self.console.say(f"Task {task.number} has begun: T shows it, and how far it is.")
             if self.stands:
                 self.dismiss(task)
 

@@ -45,7 +45,7 @@ class TasksScreen(Dialog[None]):
 
     CSS_PATH = "tasks.tcss"
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape,q,t", "close", "close"),
+        Binding("escape,q,T", "close", "close"),
         Binding("c", "cancel_task", "cancel"),
         Binding("r", "resume_task", "resume"),
         Binding("delete,D", "forget_task", "drop"),

@@ -198,14 +198,14 @@ async def test_in_read_only_mode_nothing_is_copied_or_cancelled() -> None:
     async with at_e91(engine, "o", read_only=True) as (app, pilot):
         assert not isinstance(app.screen, CopyForm)
         assert "copy" not in app.screen.query_one(KeysLine).render_line(0).text
-        await press(pilot, "t", "c", "r", "delete")
+        await press(pilot, "T", "c", "r", "delete")
         assert isinstance(app.screen, TasksScreen)
     assert not [each for each in engine.commands if isinstance(each, StartCopy | CancelTask | ForgetTask)]
 
 
 async def test_a_task_is_cancelled_after_a_question() -> None:
     engine = made(task(1))
-    async with at_e91(engine, "t", "c") as (app, pilot):
+    async with at_e91(engine, "T", "c") as (app, pilot):
         assert isinstance(app.screen, Confirm)
         await press(pilot, "enter")
         assert not engine.asked(CancelTask)
@@ -215,7 +215,7 @@ async def test_a_task_is_cancelled_after_a_question() -> None:
 
 async def test_a_failed_task_is_gone_on_with_and_dropped() -> None:
     engine = made(FAILED)
-    async with at_e91(engine, "t", "r", "delete"):
+    async with at_e91(engine, "T", "r", "delete"):
         pass
     assert engine.asked(StartCopy) == [AGAIN]
     assert engine.asked(ForgetTask) == [ForgetTask(2)]
@@ -224,7 +224,7 @@ async def test_a_failed_task_is_gone_on_with_and_dropped() -> None:
 async def test_a_restore_is_gone_on_with_after_a_question() -> None:
     again = replace(AGAIN, kind=TaskKind.RESTORE)
     engine = made(replace(FAILED, kind=TaskKind.RESTORE, again=again))
-    async with at_e91(engine, "t", "r") as (app, pilot):
+    async with at_e91(engine, "T", "r") as (app, pilot):
         assert isinstance(app.screen, Confirm)
         await press(pilot, "right", "enter")
     assert engine.asked(StartCopy) == [again]
@@ -232,7 +232,7 @@ async def test_a_restore_is_gone_on_with_after_a_question() -> None:
 
 async def test_the_selected_task_stays_selected_when_another_comes() -> None:
     engine = made(task(1), FAILED)
-    async with at_e91(engine, "t", "down") as (app, pilot):
+    async with at_e91(engine, "T", "down") as (app, pilot):
         screen = app.screen
         assert isinstance(screen, TasksScreen)
         engine.current = replace(engine.current, tasks=(task(1), FAILED, RESTORE))
@@ -282,10 +282,10 @@ SMALL, LARGE = (80, 24), (120, 40)
 PICTURES = [
     ("form", SMALL, made(), ("o",)),
     ("restore", LARGE, made(), ("o", "down", "space")),
-    ("tasks", SMALL, made(task(1), FAILED, RESTORE), ("t",)),
-    ("tasks", LARGE, made(task(1), FAILED, RESTORE, DONE), ("t",)),
-    ("no tasks", SMALL, made(), ("t",)),
-    ("cancel", SMALL, made(task(1)), ("t", "c")),
+    ("tasks", SMALL, made(task(1), FAILED, RESTORE), ("T",)),
+    ("tasks", LARGE, made(task(1), FAILED, RESTORE, DONE), ("T",)),
+    ("no tasks", SMALL, made(), ("T",)),
+    ("cancel", SMALL, made(task(1)), ("T", "c")),
     ("sectors", SMALL, made(), ("x",)),
     ("sectors", LARGE, made(), ("x",)),
 ]
