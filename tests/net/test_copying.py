@@ -424,3 +424,32 @@ def test_bench_reads_unless_told_to_write(served: tuple[VethPair, Path], tmp_pat
     assert backing.read_bytes() == before
     assert run(pair.far, tmp_path, *words, "--write", "--yes").returncode == 0
     assert backing.read_bytes() != before
+
+
+# ---- what must not be taken for right
+
+
+def test_an_image_that_is_not_whole_is_not_written_to_a_device(near: LocalEngine, copying: LocalEngine, tmp_path: Path) -> None:
+    """It is as long as a whole one, and zeros stand for the rest."""
+    backing, image = sparse_disk(tmp_path), tmp_path / "image"
+    add(near, spec(backing))
+    number = start(copying, TaskKind.IMAGE, image, window=1)
+    copying.submit(CancelTask(number)).result(PATIENCE)
+    assert image.stat().st_size == LARGE
+    before = backing.read_bytes()
+    with pytest.raises(EngineError, match=r"image is no whole image.*finish it.*--resume.*or remove .*\.aoetui-part"):
+        start(copying, TaskKind.RESTORE, image)
+    assert backing.read_bytes() == before
+
+
+def test_what_was_not_compared_is_not_called_the_same(near: LocalEngine, copying: LocalEngine, tmp_path: Path) -> None:
+    backing = sparse_disk(tmp_path)
+    add(near, spec(backing))
+    number = start(copying, TaskKind.COMPARE, backing, window=1)
+    copying.submit(CancelTask(number)).result(PATIENCE)
+    stopped = task_of(copying, number)
+    assert stopped.state is TaskState.CANCELLED
+    assert f"hold the same in {LARGE // SECTOR} sectors" not in stopped.text
+    assert stopped.again is not None
+    assert stopped.again.first is not None
+    assert f"hold the same in {stopped.again.first} sectors" in stopped.text

@@ -10,13 +10,15 @@ from aoetui.engine.commands.copying import StartCopy, TaskKind, TaskState
 from aoetui.engine.conflicts import EndingError
 from aoetui.engine.initiator.copies import Copy
 from aoetui.engine.initiator.identity import known_device
-from aoetui.engine.initiator.image_file import SourceFile
+from aoetui.engine.initiator.image_file import SourceFile, note_path
 from aoetui.engine.initiator.imaging import ImageCopy
 from aoetui.engine.initiator.outcomes import Outcome, joined, repeated, span
 from aoetui.engine.protocol.frames import AtaArgument
 from aoetui.engine.protocol.wire import ATA_HEADER, SECTOR, AtaFlag, AtaOp, Command
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from aoetui.engine.core import Core
     from aoetui.engine.initiator.carrying import Delivered, Watch
     from aoetui.engine.initiator.conversations import Conversation
@@ -138,13 +140,13 @@ class CompareCopy(_WithSource):
         left = transfer.remaining()
         if problem or left:
             frontier = left[0][0] if left else self.end
-            text = f"{frontier - self.begin} of {self.end - self.begin} sectors are compared; {self._words(different)}"
+            text = f"{frontier - self.begin} of {self.end - self.begin} sectors are compared; {self._words(different, frontier)}"
             again = replace(self.command, first=frontier, serial=self.known.identity.serial)
             return replace(self._ended(transfer, problem, watch, text), ranges=different, again=again)
         size = self._sizes()
         state = TaskState.FAILED if different or size else TaskState.DONE
         bad = sum(end - start for start, end in transfer.bad)
-        text = self._words(different) + (f" ({bad} of them cannot be read)" if bad else "") + size
+        text = self._words(different, self.end) + (f" ({bad} of them cannot be read)" if bad else "") + size
         return Outcome(state, text + repeated(transfer), different)
 
     def _compare(self, delivered: Delivered) -> None:
@@ -165,10 +167,11 @@ class CompareCopy(_WithSource):
         if len(ranges) % _MOST_FRAGMENTS == 0:
             ranges[:] = joined(ranges)
 
-    def _words(self, different: tuple[tuple[int, int], ...]) -> str:
+    def _words(self, different: tuple[tuple[int, int], ...], compared: int) -> str:
+        """What came of it, where all before sector `compared` was looked at."""
         address, path = self.command.address, self.command.path
         if not different:
-            return f"{address} and {path} hold the same in {self.end - self._first} sectors"
+            return f"{address} and {path} hold the same in {compared - self._first} sectors"
         count = sum(end - start for start, end in different)
         ranges = f" in {len(different)} ranges" if len(different) > 1 else ""
         sectors = f"{count} sectors" if count > 1 else "1 sector"
@@ -192,6 +195,8 @@ def prepared(core: Core, command: StartCopy) -> Copy:
             f"{command.path} exists: name another file, or add --overwrite to replace it, or --resume to go on with it",
             field="path",
         )
+    if command.kind is TaskKind.RESTORE:
+        _refuse_unfinished(command.path)
     source = None if command.kind is TaskKind.IMAGE else SourceFile(command.path)
     conversation = None
     try:
@@ -207,3 +212,14 @@ def prepared(core: Core, command: StartCopy) -> Copy:
         if conversation is not None:
             conversation.close()
         raise
+
+
+def _refuse_unfinished(path: Path) -> None:
+    """Raise EngineError for an image of ours that is not whole: it is as long as a whole one, and zeros stand for the rest."""
+    note = note_path(path)
+    if note.exists():
+        raise EngineError(
+            f"{path} is no whole image, as {note} tells: finish it by `aoetui read --resume`, or remove {note} to write what"
+            " there is, zeros for all else",
+            field="path",
+        )
