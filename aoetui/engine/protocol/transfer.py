@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING
 from aoetui.engine.protocol.ata import parse_identify
 from aoetui.engine.protocol.frames import identify_request
 from aoetui.engine.protocol.header import FLAG_ERROR
+from aoetui.engine.protocol.transfer_check import DiskCheck
 from aoetui.engine.protocol.transfer_failures import Failure, Fault
-from aoetui.engine.protocol.transfer_path import DEAF_AFTER, PathFacts, Request, TransferPath
+from aoetui.engine.protocol.transfer_path import DEAF_AFTER, FIRST_TIMEOUT, PathFacts, Request, TransferPath
 from aoetui.engine.protocol.wire import ATA_HEADER, SECTOR, VERSION, AoeError, AtaError, AtaFlag, AtaOp, AtaStatus
 
 if TYPE_CHECKING:
@@ -48,8 +49,8 @@ _LBA28_DEVICE = 0xE000_0000
 class Transfer:
     """See the module. For one thread. Every `now` is in seconds of one clock that never goes back.
 
-    `data` gives the bytes of sectors to write, by LBA and count; without it they are read. `identity` is who the device is: a
-    path that was silent is not used again before it says the same.
+    `data` gives the bytes of sectors to write, by LBA and count; without it they are read. `identity` is who the device is: each
+    path has to say the same now and then, and before it is used again after a silence.
     """
 
     def __init__(
@@ -88,7 +89,7 @@ class Transfer:
         self._by_tag: dict[bytes, Request] = {}
         # Tags come again after a million, which a request may outlive that its target does not answer.
         self._tags = filterfalse(self._by_tag.__contains__, map(_TAG.pack, tags))
-        self._header = ATA_HEADER if data is not None else 0
+        self._check = DiskCheck(now, work.left())
         extended = identity.lba48
         flags = AtaFlag.EXTENDED if extended else AtaFlag(0)
         self._extended = extended
@@ -102,8 +103,9 @@ class Transfer:
     @property
     def ended(self) -> bool:
         """Whether all is done, or nothing more will be."""
-        if self.failure is not None:
-            return True
+        return self.failure is not None or (self._all_done() and self._check.finished(self.paths))
+
+    def _all_done(self) -> bool:
         return not self._by_tag and all(each.done for each in self._queue) and not self._work.left()
 
     @property
@@ -112,7 +114,12 @@ class Transfer:
         return sum(len(path.outstanding) for path in self.paths)
 
     def remaining(self) -> list[tuple[int, int]]:
-        """What is not done, as starts and ends, sorted and joined. Of these sectors some may be written nevertheless."""
+        """What is not done, as starts and ends, sorted and joined. Of these sectors some may be written nevertheless.
+
+        Where another disk was found, that is all that was not done when each path was last known to lead to the right one.
+        """
+        if self.failure is not None and self.failure.failure is Failure.OTHER_DISK:
+            return self._check.remaining
         undone = {id(request): request for request in (*self._by_tag.values(), *self._queue) if not request.done}
         ranges = sorted([*((each.lba, each.lba + each.count) for each in undone.values()), *self._work.left()])
         joined: list[tuple[int, int]] = []
@@ -128,19 +135,23 @@ class Transfer:
         sending: list[tuple[str, list[bytes]]] = []
         if self.failure is not None:
             return sending
+        self._check.ask(self.paths, self.remaining, now)
         for path in self.paths:
             if path.aside:
                 frames = [self._probe(path, now)] if path.probe_at <= now and not path.foreign else []
             else:
-                frames = self._requests(path, now)
+                frames = [self._question(path, now)] if path.probe_due and path.room > 0 else []
+                frames += self._requests(path, now)
             if frames:
                 sending.append((path.port, frames))
         return sending
 
     def timer(self) -> float | None:
         """When `handle_timer` is due, and `outgoing` may have something that no answer brought about."""
-        times = [self._moved + self._patience]
+        times = [self._moved + self._patience, self._check.at]
         for path in self.paths:
+            if path.probe_until is not None:
+                times.append(path.probe_until)
             if path.aside:
                 times.append(path.probe_at)
             elif path.outstanding:
@@ -150,8 +161,11 @@ class Transfer:
 
     def handle_timer(self, now: float) -> None:
         """Take for lost what was not answered in time; harmless when nothing is due."""
+        self._check.handle_timer(now)
         for path in self.paths:
             path.try_full_frames(now)
+            if path.probe_until is not None and path.probe_until <= now:
+                path.probe_until = None
             if path.aside or not path.outstanding:
                 continue
             for request in path.overdue(now):
@@ -159,7 +173,7 @@ class Transfer:
                 self._again(request)
             if path.silent_since + DEAF_AFTER <= now:
                 self._set_aside(path, now)
-        if self._moved + self._patience <= now and not self.ended:
+        if self._moved + self._patience <= now and self.failure is None and not self._all_done():
             self._fail(Fault(Failure.NO_ANSWER))
 
     def port_lost(self, port: str, now: float) -> None:
@@ -219,6 +233,8 @@ class Transfer:
             self._moved = now
             path.answered(count, now)
             self._find_overtaken(path, now)
+        if not by_tag and self._all_done():
+            self._check.finish(now)
 
     def _find_overtaken(self, path: TransferPath, now: float) -> None:
         for request in path.overtaken(now):
@@ -273,21 +289,24 @@ class Transfer:
 
     def _take_probe(self, port: str, frame: bytes, tag: bytes, now: float) -> None:
         path = next((each for each in self.paths if each.probe == tag), None)
-        if path is None or not _comes_from(path, port, frame) or not path.aside:
+        if path is None or not _comes_from(path, port, frame):
             self.ignored += 1
             return
+        path.probe_until = None
         if frame[14] & FLAG_ERROR or len(frame) < ATA_HEADER + SECTOR or frame[27] & _FAILED:
             self.ignored += 1
             return
         page = parse_identify(memoryview(frame)[ATA_HEADER:])
         if (page.model, page.serial) != (self._identity.model, self._identity.serial):
             path.foreign = True
-            if all(each.foreign for each in self.paths):
+            if path.unsure or all(each.foreign for each in self.paths):
                 self._fail(Fault(Failure.OTHER_DISK))
         elif page.sectors < self._identity.sectors and any(end > page.sectors for _, end in self.remaining()):
             self._fail(Fault(Failure.SHRUNK, page.sectors))
         else:
-            path.revive(now)
+            self._check.confirmed(path, self.paths)
+            if path.aside:
+                path.revive(now)
 
     # ---- errors
 
@@ -426,6 +445,11 @@ class Transfer:
         path.probe, path.probe_at = next(self._tags), now + PROBE_EVERY
         tag = int.from_bytes(path.probe)
         return identify_request(source=path.source, destination=path.facts.target, address=self.address, tag=tag)
+
+    def _question(self, path: TransferPath, now: float) -> bytes:
+        """A probe of a path in use, in the place of a request."""
+        path.probe_due, path.probe_until = False, now + min(path.timeout, FIRST_TIMEOUT)
+        return self._probe(path, now)
 
     def _set_aside(self, path: TransferPath, now: float) -> None:
         for request in path.set_aside(now):

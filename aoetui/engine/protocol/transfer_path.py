@@ -98,6 +98,13 @@ class TransferPath:
         """Another disk answers there: it is not used."""
         self.probe: bytes | None = None
         self.probe_at = now
+        """When one that is set aside is asked next whether it is back."""
+        self.probe_due = False
+        """Whether one in use is to be asked who it is,"""
+        self.probe_until: float | None = None
+        """and how long that question takes the place of a request: the target counts both."""
+        self.unsure = False
+        """Whether it has not yet said, since that was last asked for, that it leads to the right disk."""
         self.revivals = 0
         """Times that a probe was answered since the last request was."""
         self.small_until: float | None = None
@@ -134,7 +141,7 @@ class TransferPath:
     @property
     def room(self) -> int:
         """How many more requests may be sent."""
-        return 0 if self.aside else int(self.window) - len(self.outstanding)
+        return 0 if self.aside else int(self.window) - len(self.outstanding) - (self.probe_until is not None)
 
     @property
     def expected(self) -> float:
@@ -201,6 +208,7 @@ class TransferPath:
         """Send nothing but probes from now on. Returns what was under way: it goes elsewhere."""
         self.aside = True
         self.probe_at = now
+        self.probe_due, self.probe_until = False, None
         if self.small_until is None and self.revivals >= DEAD_REVIVALS:
             self.small_until = now + SMALL_FOR
         orphans = list(self.outstanding.values())

@@ -344,6 +344,36 @@ def test_a_device_that_became_smaller_or_another_is_not_used_again() -> None:
         assert world.transfer.failure.failure is failure
 
 
+@pytest.mark.parametrize("write", [False, True])
+@pytest.mark.parametrize("when", [1.7, 4.9, 4.999])
+def test_another_disk_that_takes_the_place_at_once_is_noticed(when: float, *, write: bool) -> None:
+    """A target restarted with another disk in less time than it takes to be missed: what it may have given or taken remains."""
+    disk, other = FakeDisk(1000), FakeDisk(1000, serial="other")
+    world = World(transfer(disk, path(window=1), path(1, window=1), data=new_data if write else None), disk, latency=0.01)
+    world.run(until=when)
+    assert not world.transfer.ended
+    world.disk = other
+    world.run()
+    assert world.transfer.failure is not None
+    assert world.transfer.failure.failure is Failure.OTHER_DISK
+    left = {lba for start, end in world.transfer.remaining() for lba in range(start, end)}
+    assert len(left) < 900
+    if write:
+        assert set(range(1000)) - left <= disk.written.keys()
+        assert world.now < when + 1.5
+    else:
+        assert all(world.got[lba] == disk.sector(lba) for lba in set(range(1000)) - left)
+
+
+def test_a_target_that_says_nothing_more_of_itself_ends_what_is_done() -> None:
+    disk = FakeDisk(1000, mute=lambda _port, sectors: not sectors)
+    world = World(transfer(disk, path(window=4)), disk, Harm(drop=0.02), latency=0.01)
+    world.run()
+    assert world.transfer.failure is None
+    assert read_all(world)
+    assert not world.transfer.remaining()
+
+
 def test_28_bit_commands_for_a_disk_without_the_longer_ones() -> None:
     disk = FakeDisk(2)
     identity = disk.identity
