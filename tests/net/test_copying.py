@@ -318,7 +318,7 @@ def test_read_and_verify_as_commands(served: tuple[VethPair, Path], tmp_path: Pa
     assert same.stdout.startswith(f"e9.1 and {image} hold the same in 2048 sectors (1.0 MB in ")
     other = run(pair.far, tmp_path, "verify", "-i", "far0", "e9.1", str(image))
     assert (other.returncode, other.stdout) == (ExitCode.NO, "")
-    assert other.stderr.endswith(f"e9.1 has {LARGE - (1 << 20)} bytes more\n")
+    assert f"e9.1 has {LARGE - (1 << 20)} bytes more" in other.stderr
     nobody = run(pair.far, tmp_path, "read", "-i", "far0", "e9.2", str(tmp_path / "none"))
     assert nobody.returncode == ExitCode.NO_ANSWER
 
