@@ -99,14 +99,13 @@ def test_an_engine_that_breaks_while_stopping_does_not_keep_the_process() -> Non
 
 
 def start_logging(path: Path) -> subprocess.Popen[str]:
-    """A process that logs to `path`, was asked to end, and has come to finishing its log."""
+    """A process that logs to `path`, and was asked to end."""
     script = f"{textwrap.dedent(LOGGED)}{textwrap.dedent(BODY)}"
     script = script.format(answer="return True", leave="lambda: None", wait="never.wait()", path=str(path), seconds=DEADLINE)
     process = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True)
     expect(process, "ready")
     process.send_signal(signal.SIGTERM)
     expect(process, "stopping")
-    expect(process, "finishing")
     return process
 
 
@@ -114,6 +113,7 @@ def test_what_was_logged_is_written_before_the_process_ends_without_the_console(
     path = tmp_path / "aoetui.log"
     os.mkfifo(path)  # nothing can be written before the test reads
     process = start_logging(path)
+    expect(process, "finishing")
     with path.open() as disk:  # held until the process has ended: the log opens its file again after the first line
         assert rest(process) == ""
         assert "the last words" in disk.read()
@@ -122,7 +122,7 @@ def test_what_was_logged_is_written_before_the_process_ends_without_the_console(
 
 def test_a_log_whose_disk_is_full_does_not_keep_the_process() -> None:
     process = start_logging(Path("/dev/full"))
-    assert rest(process) == ""
+    assert rest(process) in {"", "finishing\n"}  # nothing holds it up: it may be gone before that is seen
     assert process.returncode == 0
 
 
