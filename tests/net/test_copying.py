@@ -12,10 +12,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from aoetui.engine.api import ChooseInterfaces, EngineError, ExitCode, NoAnswerError, SetReservation
-from aoetui.engine.commands.copying import CancelTask, ForgetTask, StartCopy, TaskKind, TaskState
+from aoetui.engine.commands.copying import CancelTask, ForgetTask, StartBench, StartCopy, TaskKind, TaskState
 from aoetui.engine.initiator.image_file import note_path, read_note
 from aoetui.engine.protocol.address import Mac
+from aoetui.engine.protocol.ata import identify_page
 from aoetui.engine.protocol.wire import SECTOR
+from tests.support.bad_target import bad_target
 from tests.support.engines import E91, PATIENCE, add, disk, engine_in, spec
 from tests.support.mounts import small_file_system
 from tests.support.netns import Namespace, join
@@ -453,3 +455,30 @@ def test_what_was_not_compared_is_not_called_the_same(near: LocalEngine, copying
     assert stopped.again is not None
     assert stopped.again.first is not None
     assert f"hold the same in {stopped.again.first} sectors" in stopped.text
+
+
+def test_two_that_may_be_two_disks_are_not_both_written_to(copying: LocalEngine, veth_pair: VethPair, tmp_path: Path) -> None:
+    """Their kind of target has no serial of its own: each would get a part."""
+    (tmp_path / "image").write_bytes(bytes(SECTOR))
+    join(veth_pair.near, "near1", veth_pair.far, "far1")
+    wait_until(lambda: "far1" in copying._core.links.current(), "the second link")
+    copying.submit(ChooseInterfaces(("far0", "far1"))).result(PATIENCE)
+    wait_until(lambda: {"far0", "far1"} <= copying._core.ports.all().keys(), "both ports")
+    with bad_target(veth_pair.near, "near0") as one, bad_target(veth_pair.near, "near1") as other:
+        one.page = other.page = identify_page(sectors=2048, serial="", firmware="1", write_cache=True)
+        with pytest.raises(EngineError, match=r"nothing proves that they are one disk.*--mac"):
+            start(copying, TaskKind.RESTORE, tmp_path / "image")
+        with pytest.raises(EngineError, match=r"nothing proves that they are one disk.*--mac"):
+            copying.submit(StartBench(E91, write=True)).result(PATIENCE)
+
+
+def test_a_disk_larger_than_its_commands_reach_is_left_alone(copying: LocalEngine, veth_pair: VethPair, tmp_path: Path) -> None:
+    """Its 29th bit would be lost on the way, and sector 0 written instead of sector 2**28."""
+    (tmp_path / "image").write_bytes(bytes(SECTOR))
+    page = bytearray(identify_page(sectors=1 << 29, serial="1", firmware="1", write_cache=True))
+    page[120:124] = (1 << 29).to_bytes(4, "little")
+    page[166:168] = page[172:174] = bytes(2)
+    with bad_target(veth_pair.near, "near0") as target:
+        target.page = bytes(page)
+        with pytest.raises(EngineError, match="claims 536870912 sectors and knows 28-bit commands alone"):
+            start(copying, TaskKind.RESTORE, tmp_path / "image", offset=1 << 28)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from aoetui.engine.api import EngineError
 from aoetui.engine.commands.copying import BenchFigures, StartBench, TaskState
 from aoetui.engine.initiator.carrying import carry_out
-from aoetui.engine.initiator.identity import known_device
+from aoetui.engine.initiator.identity import known_device, refuse_unproven
 from aoetui.engine.initiator.outcomes import Outcome, why_failed
 from aoetui.engine.protocol.transfer import Transfer
 from aoetui.engine.protocol.wire import MAX_SECTOR_COUNT, SECTOR
@@ -151,7 +151,10 @@ def prepared_bench(core: Core, command: StartBench) -> Bench:
     """Find the device. Raises EngineError where it must not be measured."""
     conversation = core.conversations.open()
     try:
-        return Bench(core, conversation, command, known_device(core, conversation, command.address, command.macs, command.serial))
+        known = known_device(core, conversation, command.address, command.macs, command.serial)
+        if command.write:
+            refuse_unproven(known, command.macs)
+        return Bench(core, conversation, command, known)
     except BaseException:
         conversation.close()
         raise

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 from aoetui.engine.api import EngineError, NoAnswerError
 from aoetui.engine.initiator.finding import paths_to
 from aoetui.engine.initiator.remote_device import RemoteDevice
-from aoetui.engine.protocol.ata import Identity, parse_identify
+from aoetui.engine.protocol.ata import MAX_LBA28_SECTORS, Identity, parse_identify
 from aoetui.engine.protocol.frames import AtaArgument, ReserveArgument
 from aoetui.engine.protocol.header import MalformedFrame
+from aoetui.engine.protocol.sightings import MODELS_WITHOUT_UNIQUE_SERIAL, SERIALS_OF_NOBODY
 from aoetui.engine.protocol.transfer_path import PathFacts
 from aoetui.engine.protocol.wire import AtaOp, Command, ReserveOp
 
@@ -71,6 +72,13 @@ def known_device(
     identity = next(iter(identities.values()))
     if serial is not None and identity.serial != serial:
         raise EngineError(f"{address} is another disk now: its serial is {identity.serial!r}, not {serial!r}", field="address")
+    if not identity.lba48 and identity.sectors > MAX_LBA28_SECTORS:
+        # The rest of the address would be cut off: what is meant for behind them would go to the first sectors.
+        raise EngineError(
+            f"{address} claims {identity.sectors} sectors and knows 28-bit commands alone, which reach {MAX_LBA28_SECTORS}:"
+            " its program is at fault",
+            field="address",
+        )
     _refuse_reserved(core, device, tuple(identities))
     return Known(address, identity, tuple(identities), device)
 
@@ -85,6 +93,22 @@ def refuse_different(address: Address, identities: Mapping[TargetPath, Identity]
                 f"different disks answer at {address} ({each}): give one of them another address, or name one with --mac",
                 field="address",
             )
+
+
+def refuse_unproven(known: Known, macs: Sequence[Mac]) -> None:
+    """Raise EngineError where a device is to be written to over several MACs that may be several disks, and none was named.
+
+    Targets of one kind on hosts of one name say the same of themselves; each disk would be given a part of what is written.
+    """
+    said = known.identity
+    several = sorted({path.mac for path in known.paths})
+    if macs or len(several) < 2 or (said.model not in MODELS_WITHOUT_UNIQUE_SERIAL and said.serial not in SERIALS_OF_NOBODY):
+        return
+    raise EngineError(
+        f"{known.address} answers from {' and '.join(map(str, several))}, and nothing proves that they are one disk (serial"
+        f" {said.serial!r} is not unique): name the one to write to with --mac, or each of them if they are one disk",
+        field="address",
+    )
 
 
 def size_of(device: RemoteDevice, paths: Sequence[TargetPath]) -> int | None:

@@ -9,7 +9,7 @@ from aoetui.engine.api import EngineError, NoAnswerError
 from aoetui.engine.commands.copying import StartCopy, TaskKind, TaskState
 from aoetui.engine.conflicts import EndingError
 from aoetui.engine.initiator.copies import Copy
-from aoetui.engine.initiator.identity import known_device
+from aoetui.engine.initiator.identity import known_device, refuse_unproven
 from aoetui.engine.initiator.image_file import SourceFile, note_path
 from aoetui.engine.initiator.imaging import ImageCopy
 from aoetui.engine.initiator.outcomes import Outcome, joined, repeated, span
@@ -204,6 +204,8 @@ def prepared(core: Core, command: StartCopy) -> Copy:
         known = known_device(core, conversation, command.address, command.macs, command.serial)
         if source is None:
             return ImageCopy(core, conversation, command, known)
+        if command.kind is TaskKind.RESTORE:
+            refuse_unproven(known, command.macs)
         kind = RestoreCopy if command.kind is TaskKind.RESTORE else CompareCopy
         return kind(core, conversation, command, known, source)
     except BaseException:
