@@ -22,11 +22,6 @@ if TYPE_CHECKING:
     from aoetui.engine.initiator.conversations import Conversation
     from aoetui.engine.initiator.identity import Known
 
-SAVE_EVERY = 2.0
-"""Seconds between two claims of an image."""
-_MOST_FRAGMENTS = 10_000
-_FAILED = 0xA9
-
 
 class Copy:
     """One copy, ready to begin: the device is known, the file is open. `run` once, then `close`."""

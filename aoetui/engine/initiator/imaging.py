@@ -91,16 +91,16 @@ class ImageCopy(Copy):
     def _outcome(self, transfer: Transfer, problem: str, watch: Watch) -> Outcome:
         note, path = self._file.note, self.command.path
         again = replace(self.command, resume=True, overwrite=False, serial=self.known.identity.serial)
+        bad = sum(end - start for start, end in note.bad)
         if problem or note.next < self.end:
             text = f"{note.next - note.offset} of {note.length} sectors are in {path}"
-            return replace(self._ended(transfer, problem, watch, text), ranges=note.bad, again=again)
+            return replace(self._ended(transfer, problem, watch, text), ranges=note.bad, sectors=bad, again=again)
         if note.bad:
-            bad = sum(end - start for start, end in note.bad)
             text = (
                 f"{path} is whole but for {bad} sector{'s' if bad > 1 else ''} of {self.command.address} that cannot be read,"
                 f" the first of them {note.bad[0][0]}: zeros stand for {'them' if bad > 1 else 'it'}"
             )
-            return Outcome(TaskState.FAILED, text, note.bad, again)
+            return Outcome(TaskState.FAILED, text, note.bad, bad, again)
         try:
             self._file.finish()
         except OSError as error:

@@ -30,6 +30,8 @@ class Outcome:
     state: TaskState
     text: str
     ranges: tuple[tuple[int, int], ...] = ()
+    sectors: int = 0
+    """In all ranges, and in those that were too many to be told apart."""
     again: StartCopy | None = None
     no_answer: bool = False
     bench: BenchFigures | None = None
@@ -38,11 +40,6 @@ class Outcome:
     def shown_ranges(self) -> tuple[Sectors, ...]:
         """The first of them."""
         return tuple(Sectors(start, end) for start, end in self.ranges[:MAX_RANGES])
-
-    @property
-    def sectors(self) -> int:
-        """In all ranges."""
-        return sum(end - start for start, end in self.ranges)
 
 
 def joined(ranges: Iterable[tuple[int, int]]) -> tuple[tuple[int, int], ...]:

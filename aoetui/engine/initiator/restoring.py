@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from aoetui.engine.initiator.identity import Known
     from aoetui.engine.protocol.transfer import Transfer
 
-_MOST_FRAGMENTS = 10_000
+MOST_FRAGMENTS = 10_000
+"""Ranges that differ and are told apart; of more, the first on the device."""
 _FAILED = 0xA9
 
 
@@ -135,19 +136,22 @@ class CompareCopy(_WithSource):
         """See Copy."""
         transfer = self._transfer([(self._first, self.end)])
         self._different: list[tuple[int, int]] = []
+        self._differing = 0
+        self._more = False
         problem = self._carry(transfer, self._compare, watch)
         different = joined([*self._different, *transfer.bad])
+        bad = sum(end - start for start, end in transfer.bad)
+        self._differing += bad
         left = transfer.remaining()
         if problem or left:
             frontier = left[0][0] if left else self.end
             text = f"{frontier - self.begin} of {self.end - self.begin} sectors are compared; {self._words(different, frontier)}"
             again = replace(self.command, first=frontier, serial=self.known.identity.serial)
-            return replace(self._ended(transfer, problem, watch, text), ranges=different, again=again)
+            return replace(self._ended(transfer, problem, watch, text), ranges=different, sectors=self._differing, again=again)
         size = self._sizes()
         state = TaskState.FAILED if different or size else TaskState.DONE
-        bad = sum(end - start for start, end in transfer.bad)
         text = self._words(different, self.end) + (f" ({bad} of them cannot be read)" if bad else "") + size
-        return Outcome(state, text + repeated(transfer), different)
+        return Outcome(state, text + repeated(transfer), different, self._differing)
 
     def _compare(self, delivered: Delivered) -> None:
         for lba, count, frame in delivered:
@@ -159,22 +163,25 @@ class CompareCopy(_WithSource):
                     self._differs(lba + number)
 
     def _differs(self, lba: int) -> None:
+        self._differing += 1
         ranges = self._different
         if ranges and ranges[-1][1] == lba:
             ranges[-1] = (ranges[-1][0], lba + 1)
             return
         ranges.append((lba, lba + 1))
-        if len(ranges) % _MOST_FRAGMENTS == 0:
-            ranges[:] = joined(ranges)
+        if len(ranges) >= 2 * MOST_FRAGMENTS:
+            found = joined(ranges)
+            self._more = self._more or len(found) > MOST_FRAGMENTS
+            ranges[:] = found[:MOST_FRAGMENTS]
 
     def _words(self, different: tuple[tuple[int, int], ...], compared: int) -> str:
         """What came of it, where all before sector `compared` was looked at."""
         address, path = self.command.address, self.command.path
         if not different:
             return f"{address} and {path} hold the same in {compared - self._first} sectors"
-        count = sum(end - start for start, end in different)
-        ranges = f" in {len(different)} ranges" if len(different) > 1 else ""
-        sectors = f"{count} sectors" if count > 1 else "1 sector"
+        more = "more than " if self._more else ""
+        ranges = f" in {more}{len(different)} ranges" if len(different) > 1 else ""
+        sectors = f"{self._differing} sectors" if self._differing > 1 else "1 sector"
         return f"{address} and {path} differ in {sectors}{ranges}, the first of them {different[0][0]}"
 
     def _sizes(self) -> str:
