@@ -21,9 +21,11 @@ from aoetui.widgets.path_picker import PathInput, PathPicker
 from aoetui.widgets.plain import plain
 
 if TYPE_CHECKING:
+    from rich.text import Text
     from textual.app import ComposeResult
 
     from aoetui.app import ConsoleApp
+    from aoetui.engine.commands.copying import SectorsReport
     from aoetui.engine.snapshot import DeviceSnapshot
 
 KEYS = "ctrl+s starts  esc cancels  tab next  space marks"
@@ -33,6 +35,12 @@ KINDS = {
     TaskKind.COMPARE: "compare: the device with a file",
 }
 _SECONDS = 60.0
+
+
+def _line(device: DeviceSnapshot | SectorsReport) -> Text:
+    """Who it is."""
+    size = "size unknown" if device.size is None else figures.size(device.size)
+    return plain(f"{device.address}  {size}  {device.model}  serial {device.serial}", 76)
 
 
 class CopyForm(Dialog[TaskSnapshot | None]):
@@ -66,10 +74,9 @@ class CopyForm(Dialog[TaskSnapshot | None]):
     def compose(self) -> ComposeResult:
         """What the device is, the fields, the buttons."""
         device = self._device
-        size = "size unknown" if device.size is None else figures.size(device.size)
         with Vertical(id="copy"):
             with VerticalScroll(id="copy-fields", can_focus=False):
-                yield Static(plain(f"{device.address}  {size}  {device.model}  serial {device.serial}", 76), id="copy-device")
+                yield Static(_line(device), id="copy-device")
                 yield Message(id="message-contents")
                 choices = [Choice(text, value=kind is TaskKind.IMAGE) for kind, text in KINDS.items()]
                 yield Field("What", Choices(*choices, id="kind", compact=True), name="kind")
@@ -104,7 +111,10 @@ class CopyForm(Dialog[TaskSnapshot | None]):
         else:
             if self.stands:
                 self._serial = report.serial
-                message.say(f"holds {contents_words(report.contents)}")
+                self.query_one("#copy-device", Static).update(_line(report))
+                other = self._device.serial not in ("", report.serial)
+                changed = f"another disk than the list still shows (serial {self._device.serial}); " if other else ""
+                message.say(f"{changed}holds {contents_words(report.contents)}", Tone.WARNING if other else Tone.PLAIN)
 
     def on_radio_set_changed(self, _event: RadioSet.Changed) -> None:
         """Each kind has fields of its own."""

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from textual.widgets import Input
+from textual.widgets import Input, Static
 
 from aoetui.app import ConsoleApp
 from aoetui.engine.api import EngineError
@@ -160,6 +160,16 @@ async def test_a_restore_wants_the_address_typed() -> None:
     (begun,) = engine.asked(StartCopy)
     assert isinstance(begun, StartCopy)
     assert (begun.kind, begun.serial) == (TaskKind.RESTORE, "7f3a11c0")
+
+
+async def test_the_device_that_is_shown_is_the_one_that_would_be_written_to() -> None:
+    """The list may be a minute old: another disk answers at its address now."""
+    engine = made()
+    engine.answers[ReadSectors] = lambda command: replace(report(command), model="aoetui", serial="0ther", size=4096)
+    async with at_e91(engine, "o") as (app, _):
+        shown = app.screen.query_one("#copy-device", Static).render()
+        assert str(shown) == "e9.1  4.1 kB  aoetui  serial 0ther"
+        assert said(app, "contents").startswith("another disk than the list still shows (serial 7f3a11c0); holds GPT")
 
 
 async def test_a_device_that_does_not_answer_is_not_written_to() -> None:
