@@ -197,7 +197,8 @@ class Tasks:
 
     def start(self, command: StartCopy | StartBench) -> TaskSnapshot:
         """Begin. Blocks while the device is looked for. Raises EngineError where it cannot begin."""
-        self._refuse(command)
+        with self._lock:
+            self._refuse(command)
         job: Job = prepared(self._core, command) if isinstance(command, StartCopy) else prepared_bench(self._core, command)
         return self._begin(command, job)
 

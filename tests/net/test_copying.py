@@ -482,3 +482,19 @@ def test_a_disk_larger_than_its_commands_reach_is_left_alone(copying: LocalEngin
         target.page = bytes(page)
         with pytest.raises(EngineError, match="claims 536870912 sectors and knows 28-bit commands alone"):
             start(copying, TaskKind.RESTORE, tmp_path / "image", offset=1 << 28)
+
+
+@pytest.mark.parametrize("kind", [TaskKind.RESTORE, TaskKind.COMPARE])
+def test_a_file_that_changes_in_the_middle_is_told(
+    near: LocalEngine, copying: LocalEngine, tmp_path: Path, kind: TaskKind
+) -> None:
+    """The device may hold a part of the one and a part of the other."""
+    backing, image = sparse_disk(tmp_path, 8 << 20), tmp_path / "image"
+    image.write_bytes(backing.read_bytes())
+    add(near, spec(backing))
+    number = start(copying, kind, image, window=1)
+    with image.open("r+b") as file:
+        file.write(b"changed")
+    told = ended(copying, number)
+    assert told.state is TaskState.FAILED
+    assert f"{image} was changed meanwhile" in told.text

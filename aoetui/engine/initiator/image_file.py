@@ -263,7 +263,8 @@ class SourceFile:
             self._fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
         except OSError as error:
             raise EngineError(f"{path} cannot be read: {error.strerror}", field="path") from error
-        mode = os.fstat(self._fd).st_mode
+        said = os.fstat(self._fd)
+        self._written_at, mode = said.st_mtime_ns, said.st_mode
         if not (stat.S_ISREG(mode) or stat.S_ISBLK(mode)):
             os.close(self._fd)
             raise EngineError(f"{path} is neither a file nor a block device", field="path")
@@ -282,6 +283,11 @@ class SourceFile:
         if len(found) < length:
             raise EngineError(f"{self.path} has become shorter than it was: it ends before byte {at + length}", field="path")
         return found
+
+    @property
+    def changed(self) -> bool:
+        """Whether somebody has written to it since it was opened; of a block device that is not told."""
+        return os.fstat(self._fd).st_mtime_ns != self._written_at
 
     def _fetch(self, number: int) -> bytes:
         try:

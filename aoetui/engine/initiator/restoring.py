@@ -48,6 +48,9 @@ class _WithSource(Copy):
     def _data(self, lba: int, count: int) -> bytes:
         return self.source.read((lba - self.begin) * SECTOR, count * SECTOR)
 
+    def _changed(self) -> str:
+        return f"{self.command.path} was changed meanwhile"
+
     def close(self) -> None:
         """See Copy."""
         self.source.close()
@@ -88,8 +91,11 @@ class RestoreCopy(_WithSource):
         left = transfer.remaining()
         if problem or left:
             return self._unfinished(transfer, problem, watch, left)
+        if self.source.changed:
+            return Outcome(TaskState.FAILED, f"{self._changed()}: {self.command.address} may hold parts of both, write it again")
         flushed = "" if self._flush() else "; its target does not say that it is on stable storage"
-        text = f"{self.command.address} holds {self.end - self.begin} sectors of {self.command.path}{flushed}"
+        part = f" from sector {self._first} on" if self._first > self.begin else ""
+        text = f"{self.command.address} holds {self.end - self._first} sectors of {self.command.path}{part}{flushed}"
         return Outcome(TaskState.DONE, text + repeated(transfer))
 
     def _unfinished(self, transfer: Transfer, problem: str, watch: Watch, left: list[tuple[int, int]]) -> Outcome:
@@ -149,6 +155,8 @@ class CompareCopy(_WithSource):
             again = replace(self.command, first=frontier, serial=self.known.identity.serial)
             return replace(self._ended(transfer, problem, watch, text), ranges=different, sectors=self._differing, again=again)
         size = self._sizes()
+        if self.source.changed:
+            return Outcome(TaskState.FAILED, f"{self._changed()}: compare again", different, self._differing)
         state = TaskState.FAILED if different or size else TaskState.DONE
         text = self._words(different, self.end) + (f" ({bad} of them cannot be read)" if bad else "") + size
         return Outcome(state, text + repeated(transfer), different, self._differing)
