@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from aoetui.engine.api import ChooseInterfaces, EngineError, ExitCode, NoAnswerError, SetReservation
+from aoetui.engine.api import ChooseInterfaces, DeleteExport, EngineError, ExitCode, NoAnswerError, SetReservation
 from aoetui.engine.commands.copying import CancelTask, ForgetTask, StartBench, StartCopy, TaskKind, TaskState
 from aoetui.engine.initiator.image_file import note_path, read_note
 from aoetui.engine.protocol.address import Mac
@@ -498,3 +498,20 @@ def test_a_file_that_changes_in_the_middle_is_told(
     told = ended(copying, number)
     assert told.state is TaskState.FAILED
     assert f"{image} was changed meanwhile" in told.text
+
+
+def test_a_device_that_becomes_another_in_the_middle_is_not_gone_on_with(
+    near: LocalEngine, copying: LocalEngine, tmp_path: Path
+) -> None:
+    """Its target goes on at once, with another disk: nobody is missed."""
+    backing, other, image = sparse_disk(tmp_path), sparse_disk(tmp_path, name="other.img"), tmp_path / "image"
+    add(near, spec(backing))
+    number = start(copying, TaskKind.IMAGE, image, window=1)
+    wait_until(lambda: task_of(copying, number).done > 0, "some of the image")
+    near.submit(DeleteExport(E91)).result(PATIENCE)
+    add(near, spec(other))
+    failed = ended(copying, number)
+    assert failed.state is TaskState.FAILED
+    assert "another disk answers at e9.1 now" in failed.text
+    claimed = read_note(image).next * SECTOR
+    assert image.read_bytes()[:claimed] == backing.read_bytes()[:claimed]
