@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 from contextlib import suppress
-from dataclasses import replace
-from typing import TYPE_CHECKING
+from dataclasses import asdict, replace
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -107,3 +108,24 @@ def test_a_file_that_was_cut_short_is_not_gone_on_with(tmp_path: Path) -> None:
     with pytest.raises(EngineError, match=r"is shorter than .*: begin anew with --overwrite"):
         ImageFile(path, read_note(path), resume=True)
     assert path.stat().st_size == 100 * SECTOR
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"offset": -5},
+        {"length": 4097},
+        {"next": 0.5},
+        {"next": 4097},
+        {"sectors": "x"},
+        {"bad": ((5, 3),)},
+        {"bad": ((9, 5000),)},
+    ],
+)
+def test_a_note_whose_numbers_cannot_be_true_is_refused(tmp_path: Path, changes: dict[str, Any]) -> None:
+    path = tmp_path / "image"
+    ImageFile(path, NOTE).close()
+    assert read_note(path) == NOTE
+    note_path(path).write_text(json.dumps(asdict(NOTE) | changes))
+    with pytest.raises(EngineError, match="is no note that can be resumed from"):
+        read_note(path)

@@ -74,7 +74,7 @@ def read_note(path: Path) -> PartNote:
     try:
         said = json.loads(where.read_text(encoding="utf-8"))
         note = PartNote(**(said | {"bad": tuple((int(start), int(end)) for start, end in said["bad"])}))
-        sound = note.version == _VERSION and note.offset <= note.next <= note.offset + note.length
+        sound = note.version == _VERSION and _is_whole(note)
     except FileNotFoundError:
         text = f"there is nothing to resume: {where} is missing, so {path} is complete or no image of ours"
         raise EngineError(text, field="path") from None
@@ -85,6 +85,17 @@ def read_note(path: Path) -> PartNote:
     if not sound:
         raise EngineError(_bad_note(where), field="path")
     return note
+
+
+def _is_whole(note: PartNote) -> bool:
+    """Whether its numbers can be true."""
+    end = note.offset + note.length
+    numbers = (note.sectors, note.offset, note.length, note.next)
+    return (
+        all(type(each) is int for each in numbers)
+        and 0 <= note.offset <= note.next <= end <= note.sectors
+        and all(note.offset <= start < stop <= end for start, stop in note.bad)
+    )
 
 
 def _bad_note(where: Path) -> str:
