@@ -23,6 +23,7 @@ from aoetui.collector import Collector
 from aoetui.engine.api import ChooseInterfaces, Discover, EngineError, Watch
 from aoetui.engine.commands.kernel import KernelDiscover
 from aoetui.engine.snapshot import Severity
+from aoetui.keyboard import ConsoleDriver
 from aoetui.palette import palette_commands
 from aoetui.screens.base import ConsoleScreen
 from aoetui.screens.choose_interfaces import ChooseInterfacesDialog
@@ -96,7 +97,7 @@ class ConsoleApp(App[None], inherit_bindings=False):
         embedded: bool = True,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        super().__init__()
+        super().__init__(driver_class=ConsoleDriver)
         self.engine = engine
         self.read_only = read_only
         self.embedded = embedded
@@ -134,6 +135,13 @@ class ConsoleApp(App[None], inherit_bindings=False):
         """End the console, in order and without a question."""
         self.watch_san(looking=False)
         self.exit()
+
+    def _handle_exception(self, error: Exception) -> None:
+        """What happens in a screen that was half made when the console was told to leave is logged, and shown to nobody."""
+        if self._exit:
+            _log.warning("while the console left: %r", error)
+        else:
+            super()._handle_exception(error)
 
     # -- what screens use -------------------------------------------------------------------------------------------
 
