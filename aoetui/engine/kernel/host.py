@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +24,7 @@ _PATIENCE = 60.0
 
 def run_program(command: Sequence[str]) -> subprocess.CompletedProcess[str]:
     """Run a program to its end. Raises EngineError where it is not installed, or does not end."""
+    path = f"{os.environ.get('PATH', '/usr/bin:/bin')}:/usr/sbin:/sbin"
     try:
         return subprocess.run(  # noqa: S603 - modprobe and modinfo, with words of ours
             command,
@@ -33,13 +35,13 @@ def run_program(command: Sequence[str]) -> subprocess.CompletedProcess[str]:
             timeout=_PATIENCE,
             check=False,
             cwd="/",  # modinfo takes a file of that name in the folder it is in for the module
-            env={"PATH": f"{os.environ.get('PATH', '/usr/bin:/bin')}:/usr/sbin:/sbin", "LC_ALL": "C"},
+            env={"PATH": path, "LC_ALL": "C"},
         )
-    except FileNotFoundError as error:
-        raise EngineError(f"there is no {command[0]} on this host: install the package kmod") from error
     except subprocess.TimeoutExpired as error:
         raise EngineError(f"{command[0]} did not end within {_PATIENCE:.0f} s: look at the kernel's log (`dmesg`)") from error
-    except OSError as error:
+    except OSError as error:  # also "permission denied", where a folder of PATH is not this user's to look into
+        if shutil.which(command[0], path=path) is None:
+            raise EngineError(f"there is no {command[0]} on this host: install the package kmod") from error
         raise EngineError(f"{command[0]} cannot be run: {error.strerror}") from error
 
 
