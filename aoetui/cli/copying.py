@@ -24,8 +24,6 @@ if TYPE_CHECKING:
     from aoetui.engine.commands.copying import TaskSnapshot
 
 Decorated = TypeVar("Decorated", bound="Callable[..., object]")
-START_SECONDS = 60.0
-"""How long finding the device may take before we say so."""
 
 
 class AddressType(click.ParamType):  # type: ignore[type-arg,unused-ignore] # generic from click 8.3 on
@@ -214,8 +212,7 @@ def write(
         confirm(report, what=f"this overwrites {span_words(command, report.size)} of", yes=yes)
         if serial is None:
             command = replace(command, serial=report.serial)
-        task = engine.submit(command).result(START_SECONDS)
-        return follow(engine, task, as_json=as_json, resume=lambda ended: resume_line(ended, chosen))
+        return follow(engine, command, as_json=as_json, resume=lambda ended: resume_line(ended, chosen))
 
 
 def span_words(command: StartCopy, size: int) -> str:
@@ -233,8 +230,7 @@ def copy(command: StartCopy, interfaces: tuple[str, ...], config: Path | None, *
     """Carry it out on these interfaces, or those of the config."""
     chosen = running.chosen_interfaces(interfaces, config)
     with running.san_engine(chosen) as engine:
-        task = engine.submit(command).result(START_SECONDS)
-        return follow(engine, task, as_json=as_json, resume=lambda ended: resume_line(ended, chosen))
+        return follow(engine, command, as_json=as_json, resume=lambda ended: resume_line(ended, chosen))
 
 
 def resume_line(task: TaskSnapshot, interfaces: tuple[str, ...]) -> str:

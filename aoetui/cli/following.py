@@ -22,7 +22,10 @@ if TYPE_CHECKING:
     from types import FrameType
 
     from aoetui.engine.api import Engine
+    from aoetui.engine.commands.copying import StartBench, StartCopy
 
+START_SECONDS = 60.0
+"""How long finding the device may take before we say so."""
 _LOOK_FIRST, _LOOK = 0.03, 0.2
 """Seconds between two looks, in the first second and after it."""
 _JSON_EVERY = 1.0
@@ -54,17 +57,18 @@ class Interruptions:
 
 def follow(
     engine: Engine,
-    task: TaskSnapshot,
+    command: StartCopy | StartBench,
     *,
     as_json: bool,
     resume: Callable[[TaskSnapshot], str],
     lines: Callable[[TaskSnapshot], list[str]] | None = None,
 ) -> int:
-    """Until the task ends. Prints what came of it; returns the exit code, or raises EngineError that says why it is not done.
+    """Begin a task and wait for its end. Prints what came of it; returns the exit code, or raises EngineError if it is not done.
 
     `resume` makes the command that goes on with a task; `lines` what is printed of one that is done, where that is not its text.
     """
-    with Interruptions() as interruptions:
+    with Interruptions() as interruptions:  # from before it begins: whoever interrupts is told how far it came
+        task = engine.submit(command).result(START_SECONDS)
         last = _until_ended(engine, task, interruptions, _JsonLines() if as_json else _Line())
     if as_json:
         print_json("task", last)

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 import click
 
 from aoetui.cli import running
-from aoetui.cli.copying import ADDRESS, START_SECONDS, YES
+from aoetui.cli.copying import ADDRESS, YES
 from aoetui.cli.destroying import confirm, device_words, target_of
-from aoetui.cli.following import follow
+from aoetui.cli.following import START_SECONDS, follow
 from aoetui.cli.options import macs_of, parts
 from aoetui.cli.output import print_json, print_lines
 from aoetui.engine.commands.copying import MAX_SECTORS, ReadSectors, StartBench
@@ -95,8 +95,7 @@ def bench(
             serial = report.serial
         for each in window or (None,):
             command = StartBench(address, writes, at_random, seconds, each, serial, macs=macs_of(macs))
-            task = engine.submit(command).result(START_SECONDS)
-            code = follow(engine, task, as_json=as_json, resume=lambda _ended: "", lines=bench_lines)
+            code = follow(engine, command, as_json=as_json, resume=lambda _ended: "", lines=bench_lines)
             if code:
                 return code
     return 0

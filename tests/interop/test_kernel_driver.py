@@ -190,11 +190,11 @@ def check_failing(running: RunningGuest, targets: Targets, helper: Helper) -> Co
 
 def check_nodes(running: RunningGuest, helper: Helper) -> None:
     """Static ones, for a driver of static numbers alone; as aoe-mkshelf makes them, which takes a minute under emulation."""
-    shelf = ("nodes", "--partitions", "1", "/root/nodes", "7")
+    shelf = ("nodes", "--partitions", "1", "/srv/nodes", "7")
     assert "aoe_dyndevs=1" in helper.kernel(*shelf, rc=1)
     running.check("until rmmod aoe 2>/dev/null; do sleep 0.2; done; modprobe aoe aoe_iflist=lo aoe_dyndevs=0")
     helper.kernel(*shelf)
-    made = running.check("cd /root/nodes && stat -c '%n %F %a %t:%T' *").splitlines()
+    made = running.check("cd /srv/nodes && stat -c '%n %F %a %t:%T' *").splitlines()
     assert len(made) == 16
     assert made[0] == "e7.0 block special file 660 98:70"
 

@@ -363,7 +363,7 @@ def test_picture(snap_compare: SnapCompare, size: tuple[int, int], what: str) ->
         await pilot.press(*keys.split())
         await pilot.pause()
         if what == "save":
-            pilot.app.screen.query_one("#path", Input).value = "/root/nas1-20261122-104207.pcapng"
+            pilot.app.screen.query_one("#path", Input).value = "/data/nas1-20261122-104207.pcapng"
         if what != "start":
             await settled(pilot)
 
