@@ -6,6 +6,7 @@ import os
 import shutil
 import signal
 import sys
+import threading
 import time
 from typing import TYPE_CHECKING, Self
 
@@ -33,14 +34,18 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class Interruptions:
-    """While entered, the first signal is noted in `number`; the second ends the process at once."""
+    """While entered, the first signal is noted in `number`; the second ends the process at once.
+
+    Only the main thread can hear signals: anywhere else nothing is changed, and `number` stays 0.
+    """
 
     def __init__(self) -> None:
         self.number = 0
         self._previous: dict[signal.Signals, Callable[[int, FrameType | None], object] | int | None] = {}
 
     def __enter__(self) -> Self:
-        for each in _SIGNALS:
+        hearing = threading.current_thread() is threading.main_thread()
+        for each in _SIGNALS if hearing else ():
             if signal.getsignal(each) is not signal.SIG_IGN:
                 self._previous[each] = signal.signal(each, self._on_signal)
         return self
