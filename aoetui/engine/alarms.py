@@ -35,7 +35,7 @@ def alarms_of(
     ours = {export.spec.address: export for export in listed}
     found = [_export_alarm(export) for export in listed]
     found += [Alarm(Severity.ALARM, str(each.spec.address), port.rival) for each in listed for port in each.ports if port.rival]
-    found += [_device_alarm(device, ours.get(device.address), macs) for device in devices]
+    found += [_device_alarm(device, ours.get(device.address), macs) for device in devices if is_ailing(device)]
     found += [alarm for link in known for alarm in _link_alarms(link)]
     found += [Alarm(Severity.WARNING, name, text) for name, text in missing]
     found += _driver_alarms(kernel) if kernel else []
@@ -49,6 +49,11 @@ def _export_alarm(export: Standing | ExportSnapshot) -> Alarm | None:
             return None
         case ExportState.DEGRADED | ExportState.WAITING:
             return Alarm(Severity.ALARM, str(export.spec.address), export.problem) if export.problem else None
+
+
+def is_ailing(device: DeviceSnapshot) -> bool:
+    """Whether there is an alarm of it, by itself: thousands are asked this each second."""
+    return device.flapping or device.sameness is Sameness.DIFFERENT
 
 
 def _device_alarm(device: DeviceSnapshot, export: Standing | ExportSnapshot | None, link_macs: Mapping[str, Mac]) -> Alarm | None:

@@ -6,14 +6,12 @@ import logging
 import queue
 import socket
 import threading
-from bisect import bisect_left
 from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from operator import attrgetter
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from aoetui.engine.alarms import AlarmWatch, alarms_of
+from aoetui.engine.alarms import AlarmWatch, alarms_of, is_ailing
 from aoetui.engine.api import (
     AddExport,
     CheckAddress,
@@ -48,7 +46,7 @@ from aoetui.engine.stats import LinkMeter, add_rates
 from aoetui.engine.views import Standing, export_view, link_view, own_device_view, standing_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
 
     from aoetui.engine.commands.kernel import KernelSnapshot
     from aoetui.engine.config import ConfigFile
@@ -56,6 +54,7 @@ if TYPE_CHECKING:
     from aoetui.engine.links import LinkSource
     from aoetui.engine.packet import Wire
     from aoetui.engine.protocol.address import Address
+    from aoetui.engine.san_view import Heard
     from aoetui.engine.serving import Held
     from aoetui.engine.snapshot import Event
     from aoetui.engine.spec import ExportSpec
@@ -67,7 +66,6 @@ _ABSENT_SECONDS = 5.0
 _RETRY_TICKS = 10
 """Every so many ticks an enabled export whose backing could not be opened is tried again."""
 _log = logging.getLogger(__name__)
-_by_address = attrgetter("address")
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +164,8 @@ class LocalEngine:
         links = self._links()
         held = core.serving.held()
         exports = tuple(export_view(each, core.ports, core.links.current(), core.clock) for each in held)
-        devices = self._devices(zip(held, exports, strict=True))
+        heard = self._san.heard(core.devices())
+        devices = self._san.whole(heard, self._ours(zip(held, exports, strict=True), heard))
         kernel = self._kernel(devices)
         return EngineSnapshot(
             taken=core.clock.wall(),
@@ -319,11 +318,13 @@ class LocalEngine:
         core, links = self._core, self._links()
         held = core.serving.held()
         exports = [standing_of(each, core.ports, core.links.current()) for each in held]
-        known = core.kernel.current()
-        heard = {device.address for device in core.devices()}  # of all others of ours there is nothing to tell
-        heard |= {device.address for device in known.devices} if known else set()
-        also_heard = [(each, shown) for each, shown in zip(held, exports, strict=True) if each.spec.address in heard]
-        devices = self._devices(also_heard)
+        heard, known = self._san.heard(core.devices()), core.kernel.current()
+        # Of all others of ours there is nothing to tell.
+        told = heard.at.keys() | {device.address for device in known.devices} if known else heard.at
+        shown = [(each, export) for each, export in zip(held, exports, strict=True) if each.spec.address in told]
+        ours = {own.address: own for own in self._ours(shown, heard)}
+        others = heard.devices if known else filter(is_ailing, heard.devices)
+        devices = (*(each for each in others if each.address not in ours), *ours.values())
         return alarms_of(exports, devices, links, self._missing(links), self._kernel(devices))
 
     def _missing(self, links: Iterable[LinkSnapshot]) -> list[tuple[str, str]]:
@@ -332,17 +333,9 @@ class LocalEngine:
         missing = ((name, self._core.ports.problem(name)) for name in self._core.interfaces or () if name not in names)
         return [(name, why) for name, why in missing if why]
 
-    def _devices(self, exports: Iterable[tuple[Held, Standing | ExportSnapshot]]) -> tuple[DeviceSnapshot, ...]:
-        """The SAN's, with our own among them."""
-        heard = self._san.of(self._core.devices())
-        addresses = [device.address for device in heard]
-        ours: dict[Address, DeviceSnapshot] = {}
+    def _ours(self, exports: Iterable[tuple[Held, Standing | ExportSnapshot]], heard: Heard) -> Iterator[DeviceSnapshot]:
+        """Our own exports as devices, as far as they are served."""
         for held, shown in exports:
-            place = bisect_left(addresses, held.spec.address)
-            foreign = heard[place] if place < len(heard) and addresses[place] == held.spec.address else None
-            own = own_device_view(held, shown, foreign, self._core.clock)
+            own = own_device_view(held, shown, heard.at.get(held.spec.address), self._core.clock)
             if own is not None:
-                ours[own.address] = own
-        if not ours:
-            return heard
-        return tuple(sorted([*(each for each in heard if each.address not in ours), *ours.values()], key=_by_address))
+                yield own

@@ -1,16 +1,24 @@
-"""The scanner's devices as the console reads them, made anew only where something changed."""
+"""The scanner's devices as the console reads them, with our own exports among them, made anew only where something changed.
+
+Thousands of devices are looked at each second, by more than one thread, while somebody types: what stays costs next to nothing.
+"""
 
 from __future__ import annotations
 
 import threading
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from operator import attrgetter
 from typing import TYPE_CHECKING
 
 from aoetui.engine.protocol.wire import SECTOR
 from aoetui.engine.snapshot import DeviceSnapshot, PathSnapshot
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
     from aoetui.engine.clock import Clock
+    from aoetui.engine.protocol.address import Address
     from aoetui.engine.protocol.devices import Device, Path
 
 _LARGEST_STEP = 0.5
@@ -29,6 +37,23 @@ class _Times(dict[float, datetime]):
         return time
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Heard:
+    """What the scanner knows, sorted by address."""
+
+    devices: tuple[DeviceSnapshot, ...] = ()
+    at: Mapping[Address, DeviceSnapshot] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Whole:
+    """What the scanner knows, our own among it, and what it was put together from."""
+
+    heard: Heard = field(default_factory=Heard)
+    ours: Mapping[Address, DeviceSnapshot] = field(default_factory=dict)
+    devices: tuple[DeviceSnapshot, ...] = ()
+
+
 class SanView:
     """Remembers what it made. From any thread."""
 
@@ -36,25 +61,55 @@ class SanView:
         self._clock = clock
         self._lock = threading.Lock()
         self._zero = clock.when(0.0)
-        self._kept: tuple[tuple[Device, ...], tuple[DeviceSnapshot, ...]] = ((), ())
+        self._known: tuple[Device, ...] = ()
+        self._heard = Heard()
+        self._whole = _Whole()
 
-    def of(self, devices: tuple[Device, ...]) -> tuple[DeviceSnapshot, ...]:
-        """One for each device. The same tuple as before for the same one, and the same object for the same device."""
+    def heard(self, devices: tuple[Device, ...]) -> Heard:
+        """One for each device. The same value as before for the same tuple, and the same object for the same device."""
         with self._lock:
             return self._of(devices)
 
-    def _of(self, devices: tuple[Device, ...]) -> tuple[DeviceSnapshot, ...]:
-        known, views = self._kept
+    def whole(self, heard: Heard, ours: Iterable[DeviceSnapshot]) -> tuple[DeviceSnapshot, ...]:
+        """All by address, with our own instead of what was heard there. The same tuple as before if it looks the same.
+
+        The times of one of ours are those of when it became what it is.
+        """
+        with self._lock:
+            before = self._whole
+            own = {each.address: _as_before(before.ours.get(each.address), each) for each in ours}
+            same = before.heard is heard and before.ours.keys() == own.keys()
+            if not same or any(before.ours[address] is not each for address, each in own.items()):
+                self._whole = _Whole(heard, own, _joined(heard, own))
+            return self._whole.devices
+
+    def _of(self, devices: tuple[Device, ...]) -> Heard:
+        known, views = self._known, self._heard.devices
         zero = self._clock.when(0.0)
         if abs((zero - self._zero).total_seconds()) > _LARGEST_STEP:
             self._zero, known, views = zero, (), ()
-        if known is devices:
-            return views
-        made = {id(device): view for device, view in zip(known, views, strict=True)}
-        times = _Times(self._zero)
-        views = tuple(made.get(id(device)) or _device_view(device, times) for device in devices)
-        self._kept = devices, views
-        return views
+        if known is not devices:
+            made = {id(device): view for device, view in zip(known, views, strict=True)}
+            times = _Times(self._zero)
+            views = tuple(made.get(id(device)) or _device_view(device, times) for device in devices)
+            self._known, self._heard = devices, Heard(views, {view.address: view for view in views})
+        return self._heard
+
+
+def _joined(heard: Heard, ours: Mapping[Address, DeviceSnapshot]) -> tuple[DeviceSnapshot, ...]:
+    if not ours:
+        return heard.devices
+    others = (each for each in heard.devices if each.address not in ours)
+    return tuple(sorted([*others, *ours.values()], key=attrgetter("address.shelf", "address.slot")))
+
+
+def _as_before(before: DeviceSnapshot | None, now: DeviceSnapshot) -> DeviceSnapshot:
+    """The one of before, if only its times differ."""
+    return before if before is not None and _told(before) == _told(now) else now
+
+
+_told = attrgetter("size", "serial", "config_string", "buffer_count", "sameness", "paths")
+"""What changes of one of ours."""
 
 
 def _device_view(device: Device, when: _Times) -> DeviceSnapshot:

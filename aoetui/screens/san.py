@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import groupby
 from typing import TYPE_CHECKING, ClassVar
 
 from rich.text import Text
 from textual.containers import Container, VerticalScroll
 
 from aoetui.actions import Scope, bindings
-from aoetui.engine.snapshot import DeviceSnapshot, DeviceState, Sameness, Severity
+from aoetui.engine.snapshot import DeviceSnapshot, DeviceState, Severity
 from aoetui.screens.administer import administer, identify
 from aoetui.screens.copy_form import CopyForm
 from aoetui.screens.driver import DriverScreen
 from aoetui.screens.path_check import PathCheckScreen
+from aoetui.screens.san_listing import ORDERS, Listing, Shelf, listed
 from aoetui.screens.sectors import SectorsScreen
 from aoetui.widgets import figures
 from aoetui.widgets.details import device_lines, state_word
@@ -25,7 +25,7 @@ from aoetui.widgets.table import Column, LiveTable, Row
 from aoetui.widgets.words import Words
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Iterator
     from datetime import datetime
 
     from textual.app import ComposeResult
@@ -43,26 +43,6 @@ COLUMNS = (
     Column("config", "config", 17),
 )
 """The first five fit beside the detail in 80 columns."""
-
-_URGENCY = {DeviceState.UP: 3, DeviceState.SILENT: 1, DeviceState.GONE: 4}
-_URGENCY_OF_FLAPPING = 2
-
-
-def urgency(device: DeviceSnapshot) -> int:
-    """The lower the sooner somebody should look."""
-    if device.sameness is Sameness.DIFFERENT:
-        return 0
-    return _URGENCY_OF_FLAPPING if device.flapping and device.state is DeviceState.UP else _URGENCY[device.state]
-
-
-ORDERS: tuple[tuple[str, Callable[[DeviceSnapshot], float | int]], ...] = (
-    ("address", lambda device: device.address.slot),
-    ("size", lambda device: device.size or 0),
-    ("state", urgency),
-    ("payload", lambda device: device.payload),
-    ("age", lambda device: -device.last_seen.timestamp()),
-)
-"""What `s` goes through, within each shelf."""
 
 NO_INTERFACE = """No interface is chosen, so nothing is asked and nothing is heard.
 
@@ -91,13 +71,12 @@ class SanScreen(DriverScreen):
         self._order = 0
         self._reverse = False
         self._taken: tuple[DeviceSnapshot, ...] = ()
+        self._listing = Listing(())
         self._devices: dict[str, DeviceSnapshot] = {}
         """Those, by the keys of their rows."""
         self._ours: dict[Address, Served] = {}
         self._words: dict[str, tuple[object, str]] = {}
         """What the filter looks through, and what that was made of."""
-        self._shelves: dict[str, tuple[int, int, int, int, bool]] = {}
-        """What the heading of each shelf tells, by its key."""
 
     def body(self) -> ComposeResult:
         """List, detail, and what stands there instead when there is nothing to list."""
@@ -114,24 +93,27 @@ class SanScreen(DriverScreen):
 
     def show(self, snapshot: EngineSnapshot) -> None:
         """Show the devices that pass the filter, shelf by shelf."""
-        devices = shown_devices(snapshot)
-        if devices is not self._taken:
-            self._taken = devices
-            self._devices = {str(device.address): device for device in devices}
-            self._words = {key: known for key, known in self._words.items() if key in self._devices}
+        devices = self._take(shown_devices(snapshot))
         self._ours = served(snapshot)
-        passing = [item for item in self._devices.items() if self._passes(*item)] if self.filter_text else self._devices.items()
-        self.counted = (len(passing), len(devices))
+        listing = self._listed()
+        self.counted = (listing.passing, len(devices))
         self.set_class(not devices, "-empty")
         self.query_one(".empty", Words).update(Text(empty_text(snapshot)))
         table = self.query_one("#san-list", LiveTable)
         first = table.current_key is None
-        table.show_keys(list(self._listed(passing)), self._row)
-        if first and passing:
-            table.select(next(iter(passing))[0])
+        table.show_keys(listing.keys, self._row)
+        if first and listing.passing:
+            table.select(next((key for key in listing.keys if key in self._devices), ""))
         if snapshot.devices and self.focused is None:  # it could not have the keys while there was nothing to list
             self.call_after_refresh(self.set_focus, table)
         self._show_detail(snapshot)
+
+    def _take(self, devices: tuple[DeviceSnapshot, ...]) -> tuple[DeviceSnapshot, ...]:
+        if devices is not self._taken:
+            self._taken, self._listing = devices, Listing(())
+            self._devices = {str(device.address): device for device in devices}
+            self._words = {key: known for key, known in self._words.items() if key in self._devices}
+        return devices
 
     def back(self) -> bool:
         """Close the opened device first."""
@@ -267,25 +249,19 @@ class SanScreen(DriverScreen):
             known = self._words[key] = (told, "\n".join(words_of(device)).lower())
         return self.filter_text in known[1]
 
-    def _listed(self, devices: Iterable[tuple[str, DeviceSnapshot]]) -> Iterator[str]:
-        """The keys of the rows: each shelf, and under it its devices."""
-        self._shelves = {}
-        order = ORDERS[self._order][1]
-        for shelf, members in groupby(devices, key=lambda item: item[1].address.shelf):
-            group = list(members)
-            if self._order or self._reverse:
-                group.sort(key=lambda item: order(item[1]), reverse=self._reverse)
-            folded = shelf in self._folded and not self.filter_text
-            key = f"shelf {shelf}"
-            odd, size = sum(is_odd(device) for _, device in group), sum(device.size or 0 for _, device in group)
-            self._shelves[key] = (shelf, len(group), odd, size, folded)
-            yield key
-            if not folded:
-                yield from (name for name, _ in group)
+    def _listed(self) -> Listing:
+        """What the list holds, made anew only if it is another than before: thousands may be listed each second."""
+        what = (self.filter_text, self._order, self._reverse, frozenset(self._folded))
+        if what != self._listing.of:
+            shown = [item for item in self._devices.items() if not self.filter_text or self._passes(*item)]
+            folded = frozenset() if self.filter_text else self._folded
+            order = ORDERS[self._order][1] if self._order or self._reverse else None
+            self._listing = listed(what, shown, order, reverse=self._reverse, folded=folded)
+        return self._listing
 
     def _row(self, key: str) -> Row:
-        if key in self._shelves:
-            return shelf_row(*self._shelves[key])
+        if (shelf := self._listing.shelves.get(key)) is not None:
+            return shelf_row(shelf)
         device = self._devices[key]
         return device_row(device, self._ours.get(device.address), self.console.snapshot.taken)
 
@@ -306,24 +282,18 @@ def words_of(device: DeviceSnapshot) -> Iterator[str]:
         yield from (str(path.mac), path.interface)
 
 
-def is_odd(device: DeviceSnapshot) -> bool:
-    """Whether it needs a look."""
-    odd = device.state is not DeviceState.UP or device.flapping or device.sameness is Sameness.DIFFERENT
-    return odd and not device.ours and not only_in_driver(device)
-
-
-def shelf_row(shelf: int, slots: int, odd: int, size: int, folded: bool) -> Row:
+def shelf_row(shelf: Shelf) -> Row:
     """The heading of a shelf: how many devices, how many of them need a look, and their bytes."""
-    mark = ">" if folded else "v"
+    mark = ">" if shelf.folded else "v"
     cells = (
-        Text(f"{mark} shelf {shelf}" if shelf < 100 else f"{mark} {shelf}", "bold"),
-        Text(figures.size(size), "dim"),
-        Text(figures.many(slots, "slot"), "dim"),
-        Text(f"{odd} odd" if odd else "", "yellow"),
+        Text(f"{mark} shelf {shelf.number}" if shelf.number < 100 else f"{mark} {shelf.number}", "bold"),
+        Text(figures.size(shelf.size), "dim"),
+        Text(figures.many(shelf.slots, "slot"), "dim"),
+        Text(f"{shelf.odd} odd" if shelf.odd else "", "yellow"),
         Text(""),
         Text(""),
     )
-    return Row(f"shelf {shelf}", cells)
+    return Row(shelf.key, cells)
 
 
 def device_row(device: DeviceSnapshot, ours: Served | None, now: datetime) -> Row:

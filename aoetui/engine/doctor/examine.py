@@ -87,7 +87,7 @@ def _kernel(core: Core, devices: Sequence[Device], asked: Sequence[str]) -> Kern
     kernel = core.kernel.look_now(whole=True)
     if kernel is None:
         return None
-    return replace(kernel, remarks=remarks_of(kernel, SanView(core.clock).of(tuple(devices)), asked))
+    return replace(kernel, remarks=remarks_of(kernel, SanView(core.clock).heard(tuple(devices)).devices, asked))
 
 
 def _reaches(

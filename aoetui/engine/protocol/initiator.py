@@ -66,6 +66,8 @@ __all__ = [
 
 DEFAULT_INTERVAL = 60.0
 """Seconds between two broadcasts, as Linux does (aoemain.c, discover_timer)."""
+ANSWERS_A_SECOND = 500
+"""Paths that are asked to answer broadcasts in a second, taken over time: where there are more, broadcasts come less often."""
 ANSWER_TIME = 2.0
 """Seconds within which a broadcast is answered, or missed."""
 SWEEP_INTERVAL = 1.0
@@ -131,7 +133,10 @@ class ScannerMachine:
             self._broadcast_at = now + self._interval
 
     def set_interval(self, seconds: float, now: float) -> None:
-        """Broadcast every `seconds` from now on; the next one comes no later than that. Raises ValueError if not above 0."""
+        """Broadcast every `seconds` from now on, the first time no later than that. Raises ValueError if not above 0.
+
+        Paths bound it: see ANSWERS_A_SECOND.
+        """
         if not seconds > 0:
             raise ValueError(f"an interval of {seconds} seconds is out of range: it must be above 0")
         self._interval = seconds
@@ -139,11 +144,12 @@ class ScannerMachine:
             self._broadcast_at = min(self._broadcast_at, now + seconds)
 
     def discover(self, now: float) -> None:
-        """Broadcast once on every link; the next broadcast comes one interval later."""
+        """Broadcast once on every link; the next broadcast comes one interval later, or later still with thousands of paths."""
         for name in self._links:
             self._broadcast(name, now)
         if self._links:
-            self._broadcast_at = now + self._interval
+            enough = min(self._san.path_count / ANSWERS_A_SECOND, DEFAULT_INTERVAL)
+            self._broadcast_at = now + max(self._interval, enough)
 
     def receive(self, interface: str, frame: bytes, now: float) -> None:
         """Take a frame that `interface` received; whatever is no answer of a target is ignored. Raises MalformedFrame only."""

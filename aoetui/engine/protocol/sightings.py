@@ -155,8 +155,17 @@ class DeviceRecord:
             self._value = self._frozen()
         return self._value
 
+    def _best_and_last_heard(self) -> tuple[PathRecord, float]:
+        """Its best and oldest path, and when any was heard last."""
+        if len(self.paths) == 1:  # as of nearly all in a SAN of thousands, which are all made anew after each broadcast
+            (only,) = self.paths.values()
+            return only, only.last_seen
+        paths = self.paths.values()
+        best = min(paths, key=lambda path: (_BEST_FIRST.index(path.state), path.identity is None, path.first_seen))
+        return best, max(path.last_seen for path in paths)
+
     def _frozen(self) -> Device:
-        best = min(self.paths.values(), key=lambda path: (_BEST_FIRST.index(path.state), path.identity is None, path.first_seen))
+        best, heard = self._best_and_last_heard()
         return Device(
             address=self.address,
             state=self.state,
@@ -167,7 +176,7 @@ class DeviceRecord:
             sameness=self.sameness,
             paths=tuple(self.paths[key].value() for key in sorted(self.paths)),
             first_seen=self.first_seen,
-            last_seen=max(path.last_seen for path in self.paths.values()),
+            last_seen=heard,
             flapping=self.flapping,
             changed=self.changed,
             why=self.why,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from aoetui.engine.protocol import initiator
 from aoetui.engine.protocol.address import BROADCAST_MAC, Address, Mac
 from aoetui.engine.protocol.frames import MalformedFrame
 from aoetui.engine.protocol.initiator import (
@@ -53,6 +54,18 @@ def test_broadcasts_keep_the_interval_and_a_shorter_one_brings_the_next_forward(
     san.machine.set_interval(60.0, san.now)
     san.run(70.0)
     assert [time - 172.0 for time, _, _ in san.requests(Command.QUERY_CONFIG)[4:]] == [4.0, 64.0]
+
+
+def test_many_paths_are_asked_less_often(monkeypatch: pytest.MonkeyPatch) -> None:
+    """So that answers cost the wire, both ends and whoever types no more than so many a second, however many there are."""
+    monkeypatch.setattr(initiator, "ANSWERS_A_SECOND", 10)
+    targets = [FakeTarget(address=Address(9, number)) for number in range(60)]
+    san = FakeSan(*targets, interval=5.0)
+    san.run(12.5)
+    assert [time - 100.0 for time, _, _ in san.requests(Command.QUERY_CONFIG)] == [0.0, 5.0, 11.0]
+    san.machine.discover(san.now)
+    san.carry()
+    assert san.requests(Command.QUERY_CONFIG)[-1][0] == san.now, "asked at once, it asks at once"
 
 
 @pytest.mark.parametrize("seconds", [0.0, -1.0, float("nan")])
