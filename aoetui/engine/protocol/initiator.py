@@ -115,6 +115,8 @@ class ScannerMachine:
 
     def set_links(self, links: Mapping[str, LocalLink], now: float) -> None:
         """Scan on these interfaces from now on. A new one, or one with another MAC, gets its broadcast at once."""
+        if links == self._links:  # as nearly each second: what is known of thousands of devices stays as it is told
+            return
         changed = [name for name, link in links.items() if name not in self._links or self._links[name].mac != link.mac]
         removed = self._links.keys() - links.keys()
         self._links = dict(links)

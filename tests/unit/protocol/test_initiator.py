@@ -56,6 +56,17 @@ def test_broadcasts_keep_the_interval_and_a_shorter_one_brings_the_next_forward(
     assert [time - 172.0 for time, _, _ in san.requests(Command.QUERY_CONFIG)[4:]] == [4.0, 64.0]
 
 
+def test_links_that_stay_change_nothing() -> None:
+    """They are set once a second: a device that is told anew each time costs thousands of times as much."""
+    san = FakeSan(FakeTarget())
+    san.run(1.0)
+    before = san.machine.devices()
+    san.machine.set_links({"eth1": LINK}, san.now)
+    assert san.machine.devices() is before
+    san.machine.set_links({"eth1": LocalLink(LINK.mac, LINK.sector_count - 1)}, san.now)
+    assert san.machine.devices() is not before
+
+
 def test_many_paths_are_asked_less_often(monkeypatch: pytest.MonkeyPatch) -> None:
     """So that answers cost the wire, both ends and whoever types no more than so many a second, however many there are."""
     monkeypatch.setattr(initiator, "ANSWERS_A_SECOND", 10)
