@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import subprocess
 from typing import TYPE_CHECKING, Any
@@ -9,12 +10,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from aoetui.engine.api import ChooseInterfaces, DeleteExport, EngineError, NoAnswerError, SetReservation
-from aoetui.engine.commands.copying import CancelTask, ForgetTask, StartBench, TaskKind, TaskState
+from aoetui.engine.commands.copying import CancelTask, ForgetTask, StartBench, StartCopy, TaskKind, TaskState
 from aoetui.engine.initiator.image_file import note_path, read_note
 from aoetui.engine.protocol.address import Mac
 from aoetui.engine.protocol.ata import identify_page
-from aoetui.engine.protocol.wire import SECTOR
-from tests.support.bad_target import bad_target
+from aoetui.engine.protocol.frames import AtaArgument
+from aoetui.engine.protocol.wire import SECTOR, AtaFlag, Command
+from tests.support.bad_target import bad_target, holding
 from tests.support.copies import LARGE, copy, ended, sparse_disk, start, task_of
 from tests.support.engines import E91, PATIENCE, add, disk, engine_in, spec
 from tests.support.mounts import small_file_system
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from aoetui.engine.local import LocalEngine
+    from tests.support.bad_target import BadTarget
     from tests.support.netns import VethPair
 
 
@@ -312,19 +315,52 @@ def test_what_was_not_compared_is_not_called_the_same(near: LocalEngine, copying
     assert f"hold the same in {stopped.again.first} sectors" in stopped.text
 
 
-def test_two_that_may_be_two_disks_are_not_both_written_to(copying: LocalEngine, veth_pair: VethPair, tmp_path: Path) -> None:
-    """Their kind of target has no serial of its own: each would get a part."""
-    (tmp_path / "image").write_bytes(bytes(SECTOR))
+@pytest.fixture
+def alike(copying: LocalEngine, veth_pair: VethPair) -> Iterator[tuple[BadTarget, BadTarget]]:
+    """Two targets at one address that say the same of themselves and hold different bytes, sorted by MAC."""
     join(veth_pair.near, "near1", veth_pair.far, "far1")
     wait_until(lambda: "far1" in copying._core.links.current(), "the second link")
     copying.submit(ChooseInterfaces(("far0", "far1"))).result(PATIENCE)
     wait_until(lambda: {"far0", "far1"} <= copying._core.ports.all().keys(), "both ports")
     with bad_target(veth_pair.near, "near0") as one, bad_target(veth_pair.near, "near1") as other:
         one.page = other.page = identify_page(sectors=2048, serial="", firmware="1", write_cache=True)
+        first, second = sorted((one, other), key=lambda each: each.mac)
+        first.rules.append(holding(1))
+        second.rules.append(holding(2))
+        yield first, second
+
+
+def test_of_two_that_may_be_two_disks_one_alone_is_read(
+    alike: tuple[BadTarget, BadTarget], copying: LocalEngine, tmp_path: Path
+) -> None:
+    """An image with a part of each would be of neither: it is of one, says so, and is finished from that one or not at all."""
+    first, second = alike
+    whole = copy(copying, TaskKind.IMAGE, tmp_path / "whole", sparse=False)
+    assert (tmp_path / "whole").read_bytes() == bytes([1]) * (2048 * SECTOR)
+    assert f"read from {first.mac} alone: nothing proves that {second.mac} there is the same disk" in whole.text
+    assert copy(copying, TaskKind.COMPARE, tmp_path / "whole").state is TaskState.DONE
+    assert copy(copying, TaskKind.COMPARE, tmp_path / "whole", macs=(second.mac,)).bad_sectors == 2048
+    reads = itertools.count()
+    first.rules.append(lambda request, answer: answer if request.header.command != Command.ATA or next(reads) < 20 else None)
+    stopped = copy(copying, TaskKind.IMAGE, tmp_path / "part", patience=1.0, window=1)
+    assert stopped.state is TaskState.FAILED
+    assert stopped.again is not None
+    assert stopped.again.macs == (first.mac,)
+    first.rules.append(lambda _request, _answer: None)
+    with pytest.raises(NoAnswerError, match=f"does not answer from {first.mac}"):
+        start(copying, TaskKind.IMAGE, tmp_path / "part", resume=True)
+
+
+def test_two_that_may_be_two_disks_are_not_both_written_to(
+    alike: tuple[BadTarget, BadTarget], copying: LocalEngine, tmp_path: Path
+) -> None:
+    """Their kind of target has no serial of its own: each would get a part."""
+    (tmp_path / "image").write_bytes(bytes(SECTOR))
+    for command in (StartCopy(TaskKind.RESTORE, E91, tmp_path / "image"), StartBench(E91, write=True)):
         with pytest.raises(EngineError, match=r"nothing proves that they are one disk.*--mac"):
-            start(copying, TaskKind.RESTORE, tmp_path / "image")
-        with pytest.raises(EngineError, match=r"nothing proves that they are one disk.*--mac"):
-            copying.submit(StartBench(E91, write=True)).result(PATIENCE)
+            copying.submit(command).result(PATIENCE)
+    asked = [each for target in alike for each in target.of(Command.ATA)]
+    assert not any(isinstance(each, AtaArgument) and each.flags & AtaFlag.WRITE for each in asked)
 
 
 def test_a_disk_larger_than_its_commands_reach_is_left_alone(copying: LocalEngine, veth_pair: VethPair, tmp_path: Path) -> None:

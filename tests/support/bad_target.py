@@ -22,7 +22,7 @@ from aoetui.engine.protocol.frames import (
     decode,
     encode,
 )
-from aoetui.engine.protocol.wire import VERSION, AoeError, AtaOp, Command, ConfigOp, DirectiveOp, MaskOp, ReserveOp
+from aoetui.engine.protocol.wire import SECTOR, VERSION, AoeError, AtaOp, Command, ConfigOp, DirectiveOp, MaskOp, ReserveOp
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -144,3 +144,16 @@ def bad_target(namespace: Namespace, link: str) -> Iterator[BadTarget]:
         ended.set()
         thread.join()
         wire.close()
+
+
+def holding(byte: int) -> Rule:
+    """A disk all of whose bytes are this one."""
+
+    def rule(request: Frame, answer: Answer) -> Answer:
+        asked = request.argument
+        if answer is None or not isinstance(asked, AtaArgument) or asked.op_or_status not in {AtaOp.READ, AtaOp.READ_EXT}:
+            return answer
+        data = bytes([byte]) * (asked.sector_count * SECTOR)
+        return replace(answer, argument=AtaArgument(0, 0, asked.sector_count, 0x40, asked.lba, data))
+
+    return rule

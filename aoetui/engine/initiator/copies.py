@@ -95,6 +95,14 @@ class Copy:
         except EndingError as ending:
             return str(ending)
 
+    def _left_out(self) -> str:
+        """Of which MACs nothing is known; empty if there are none such."""
+        others = self.known.left_out
+        if not others:
+            return ""
+        alone = ", ".join(map(str, self.command.macs))
+        return f", read from {alone} alone: nothing proves that {' and '.join(map(str, others))} there is the same disk"
+
     def _ended(self, transfer: Transfer, problem: str, watch: Watch, text: str) -> Outcome:
         """The outcome of a copy that is not whole."""
         state = TaskState.CANCELLED if watch.cancelled and not problem else TaskState.FAILED

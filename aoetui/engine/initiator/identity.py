@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from aoetui.engine.api import EngineError, NoAnswerError
@@ -37,6 +37,8 @@ class Known:
     paths: tuple[TargetPath, ...]
     """Those that said so; never empty."""
     device: RemoteDevice
+    left_out: tuple[Mac, ...] = ()
+    """MACs that answer at the address too, and are not used: nothing proves that they are the same disk."""
 
     def facts(self, core: Core, window: int | None) -> list[PathFacts]:
         """The paths as a transfer takes them. A buffer count is the target's own, by MAC: paths to one MAC share it."""
@@ -100,15 +102,34 @@ def refuse_unproven(known: Known, macs: Sequence[Mac]) -> None:
 
     Targets of one kind on hosts of one name say the same of themselves; each disk would be given a part of what is written.
     """
+    several = _unproven(known, macs)
+    if several:
+        raise EngineError(
+            f"{known.address} answers from {' and '.join(map(str, several))}, and nothing proves that they are one disk"
+            f" (serial {known.identity.serial!r} is not unique): name the one to write to with --mac,"
+            " or each of them if they are one disk",
+            field="address",
+        )
+
+
+def surely_one(known: Known, macs: Sequence[Mac]) -> Known:
+    """The device, to be read from: over its first MAC alone where several may be several disks, and none was named.
+
+    An image with a part of each would be of neither.
+    """
+    several = _unproven(known, macs)
+    if not several:
+        return known
+    first, *others = several
+    return replace(known, paths=tuple(path for path in known.paths if path.mac == first), left_out=tuple(others))
+
+
+def _unproven(known: Known, macs: Sequence[Mac]) -> list[Mac]:
+    """Its MACs, where there are several that nothing proves to be one disk; empty if some were named."""
     said = known.identity
     several = sorted({path.mac for path in known.paths})
-    if macs or len(several) < 2 or (said.model not in MODELS_WITHOUT_UNIQUE_SERIAL and said.serial not in SERIALS_OF_NOBODY):
-        return
-    raise EngineError(
-        f"{known.address} answers from {' and '.join(map(str, several))}, and nothing proves that they are one disk (serial"
-        f" {said.serial!r} is not unique): name the one to write to with --mac, or each of them if they are one disk",
-        field="address",
-    )
+    unique = said.model not in MODELS_WITHOUT_UNIQUE_SERIAL and said.serial not in SERIALS_OF_NOBODY
+    return [] if macs or unique or len(several) < 2 else several
 
 
 def size_of(device: RemoteDevice, paths: Sequence[TargetPath]) -> int | None:

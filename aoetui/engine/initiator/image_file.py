@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 
 from aoetui.engine.api import EngineError
 from aoetui.engine.atomic import replace_file, sync_folder
+from aoetui.engine.protocol.address import Mac
 from aoetui.engine.protocol.wire import ATA_HEADER, SECTOR
 
 if TYPE_CHECKING:
@@ -53,6 +54,8 @@ class PartNote:
     """Everything before is in the file,"""
     bad: tuple[tuple[int, int], ...] = ()
     """but for these, which could not be read."""
+    macs: tuple[str, ...] = ()
+    """Those of the target that alone were read; all if empty."""
     version: int = field(default=_VERSION)
 
     def same_copy(self, other: PartNote) -> bool:
@@ -73,7 +76,9 @@ def read_note(path: Path) -> PartNote:
     where = note_path(path)
     try:
         said = json.loads(where.read_text(encoding="utf-8"))
-        note = PartNote(**(said | {"bad": tuple((int(start), int(end)) for start, end in said["bad"])}))
+        bad = tuple((int(start), int(end)) for start, end in said["bad"])
+        macs = tuple(str(Mac.parse(each)) for each in said["macs"])
+        note = PartNote(**(said | {"bad": bad, "macs": macs}))
         sound = note.version == _VERSION and _is_whole(note)
     except FileNotFoundError:
         text = f"there is nothing to resume: {where} is missing, so {path} is complete or no image of ours"

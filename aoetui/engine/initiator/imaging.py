@@ -32,7 +32,14 @@ class ImageCopy(Copy):
         super().__init__(core, conversation, command, known)
         said = known.identity
         note = PartNote(
-            str(command.address), said.model, said.serial, said.sectors, self.begin, self.end - self.begin, self.begin
+            address=str(command.address),
+            model=said.model,
+            serial=said.serial,
+            sectors=said.sectors,
+            offset=self.begin,
+            length=self.end - self.begin,
+            next=self.begin,
+            macs=tuple(map(str, command.macs)),
         )
         if command.resume:
             note = self._earlier(note)
@@ -53,7 +60,7 @@ class ImageCopy(Copy):
                 f" and {wanted.sectors} sectors: name another file, or begin anew with --overwrite",
                 field="path",
             )
-        return replace(found, address=str(command.address))
+        return replace(found, address=str(command.address), macs=wanted.macs)
 
     @property
     def done_before(self) -> int:
@@ -105,7 +112,9 @@ class ImageCopy(Copy):
             self._file.finish()
         except OSError as error:
             return Outcome(TaskState.FAILED, why_unwritten(path, error), again=again)
-        return Outcome(TaskState.DONE, f"{path} holds {note.length} sectors of {self.command.address}{repeated(transfer)}")
+        return Outcome(
+            TaskState.DONE, f"{path} holds {note.length} sectors of {self.command.address}{self._left_out()}{repeated(transfer)}"
+        )
 
     def close(self) -> None:
         """See Copy."""

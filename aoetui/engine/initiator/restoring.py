@@ -9,10 +9,11 @@ from aoetui.engine.api import EngineError, NoAnswerError
 from aoetui.engine.commands.copying import StartCopy, TaskKind, TaskState
 from aoetui.engine.conflicts import EndingError
 from aoetui.engine.initiator.copies import Copy
-from aoetui.engine.initiator.identity import known_device, refuse_unproven
-from aoetui.engine.initiator.image_file import SourceFile, note_path
+from aoetui.engine.initiator.identity import known_device, refuse_unproven, surely_one
+from aoetui.engine.initiator.image_file import SourceFile, note_path, read_note
 from aoetui.engine.initiator.imaging import ImageCopy
 from aoetui.engine.initiator.outcomes import Outcome, joined, repeated, span
+from aoetui.engine.protocol.address import Mac
 from aoetui.engine.protocol.frames import AtaArgument
 from aoetui.engine.protocol.wire import ATA_HEADER, SECTOR, AtaFlag, AtaOp, Command
 
@@ -158,7 +159,8 @@ class CompareCopy(_WithSource):
         if self.source.changed:
             return Outcome(TaskState.FAILED, f"{self._changed()}: compare again", different, self._differing)
         state = TaskState.FAILED if different or size else TaskState.DONE
-        text = self._words(different, self.end) + (f" ({bad} of them cannot be read)" if bad else "") + size
+        unread = f" ({bad} of them cannot be read)" if bad else ""
+        text = self._words(different, self.end) + unread + size + self._left_out()
         return Outcome(state, text + repeated(transfer), different, self._differing)
 
     def _compare(self, delivered: Delivered) -> None:
@@ -216,11 +218,16 @@ def prepared(core: Core, command: StartCopy) -> Copy:
     conversation = None
     try:
         conversation = core.conversations.open()
+        command = replace(command, macs=command.macs or _noted_macs(command))
         known = known_device(core, conversation, command.address, command.macs, command.serial)
-        if source is None:
-            return ImageCopy(core, conversation, command, known)
         if command.kind is TaskKind.RESTORE:
             refuse_unproven(known, command.macs)
+        else:
+            known = surely_one(known, command.macs)
+        if known.left_out:
+            command = replace(command, macs=(known.paths[0].mac,))
+        if source is None:
+            return ImageCopy(core, conversation, command, known)
         kind = RestoreCopy if command.kind is TaskKind.RESTORE else CompareCopy
         return kind(core, conversation, command, known, source)
     except BaseException:
@@ -229,6 +236,11 @@ def prepared(core: Core, command: StartCopy) -> Copy:
         if conversation is not None:
             conversation.close()
         raise
+
+
+def _noted_macs(command: StartCopy) -> tuple[Mac, ...]:
+    """Those that alone were read for the image that is to be finished."""
+    return tuple(map(Mac.parse, read_note(command.path).macs)) if command.resume else ()
 
 
 def _refuse_unfinished(path: Path) -> None:

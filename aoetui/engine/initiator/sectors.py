@@ -8,7 +8,7 @@ from aoetui.engine.api import EngineError
 from aoetui.engine.commands.copying import MAX_SECTORS, Contents, ReadSectors, Sectors, SectorsReport
 from aoetui.engine.contents.looking import contents_of
 from aoetui.engine.initiator.carrying import carry_out
-from aoetui.engine.initiator.identity import known_device
+from aoetui.engine.initiator.identity import known_device, surely_one
 from aoetui.engine.initiator.outcomes import joined, why_failed
 from aoetui.engine.protocol.transfer import Transfer
 from aoetui.engine.protocol.transfer_work import Ranges
@@ -80,7 +80,7 @@ def read_sectors(core: Core, command: ReadSectors) -> SectorsReport:
     if not 1 <= command.count <= MAX_SECTORS:
         raise EngineError(f"{command.count} sectors are out of range: choose 1 to {MAX_SECTORS}", field="count")
     with core.conversations.open() as conversation:
-        known = known_device(core, conversation, command.address, command.macs)
+        known = surely_one(known_device(core, conversation, command.address, command.macs), command.macs)
         said, disk = known.identity, RemoteDisk(core, conversation, known)
         if not 0 <= command.lba < said.sectors:
             raise EngineError(
