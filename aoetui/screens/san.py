@@ -17,7 +17,7 @@ from aoetui.screens.path_check import PathCheckScreen
 from aoetui.screens.san_listing import ORDERS, Listing, Shelf, listed
 from aoetui.screens.sectors import SectorsScreen
 from aoetui.widgets import figures
-from aoetui.widgets.details import device_lines, state_word
+from aoetui.widgets.details import device_lines, state_and_style, state_word
 from aoetui.widgets.driver import only_in_driver, shown_devices
 from aoetui.widgets.durability import short_mode
 from aoetui.widgets.plain import plain
@@ -109,8 +109,12 @@ class SanScreen(DriverScreen):
         self._show_detail(snapshot)
 
     def _take(self, devices: tuple[DeviceSnapshot, ...]) -> tuple[DeviceSnapshot, ...]:
-        if devices is not self._taken:
-            self._taken, self._listing = devices, Listing(())
+        if devices is self._taken:
+            return devices
+        before, self._taken, self._listing = self._taken, devices, Listing(())
+        if len(devices) == len(before) and all(new.address is old.address for new, old in zip(devices, before, strict=True)):
+            self._devices = dict(zip(self._devices, devices, strict=True))
+        else:
             self._devices = {str(device.address): device for device in devices}
             self._words = {key: known for key, known in self._words.items() if key in self._devices}
         return devices
@@ -277,7 +281,7 @@ class SanScreen(DriverScreen):
 def words_of(device: DeviceSnapshot) -> Iterator[str]:
     """What a person may look for it by."""
     yield str(device.address)
-    yield from (device.model, device.serial, device.config_string.decode("utf-8", "replace"), state_word(device).plain)
+    yield from (device.model, device.serial, device.config_string.decode("utf-8", "replace"), state_and_style(device)[0])
     for path in device.paths:
         yield from (str(path.mac), path.interface)
 

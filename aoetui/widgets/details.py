@@ -38,15 +38,20 @@ SAMENESS = {
 
 def state_word(device: DeviceSnapshot) -> Text:
     """Glyph, word and colour: each alone tells it."""
+    return Text(*state_and_style(device))
+
+
+def state_and_style(device: DeviceSnapshot) -> tuple[str, str]:
+    """Glyph and word, and their colour."""
     if device.sameness is Sameness.DIFFERENT:
-        return Text("! conflict", "bold red")
+        return "! conflict", "bold red"
     if device.ours:
-        return Text("= ours", "cyan")
+        return "= ours", "cyan"
     if only_in_driver(device):
-        return Text("? linux", "yellow")
+        return "? linux", "yellow"
     if device.flapping and device.state is not DeviceState.GONE:
-        return Text("~ flapping", "yellow")
-    return Text(*GLYPHS[device.state])
+        return "~ flapping", "yellow"
+    return GLYPHS[device.state]
 
 
 def device_lines(device: DeviceSnapshot, snapshot: EngineSnapshot, width: int) -> Text:
