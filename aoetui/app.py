@@ -64,6 +64,9 @@ PERIODS = (0.25, 0.5, 1.0, 2.0)
 MOST_EVENTS = 2000
 """Events that are held for Events; the oldest make room."""
 
+GROWING = 0.3
+"""Seconds until the next picture while devices appear, or tell who they are: who asked for them waits for them."""
+
 STALE_AFTER = 3.0
 """Seconds after which a snapshot is shown as old."""
 
@@ -112,6 +115,7 @@ class ConsoleApp(App[None], inherit_bindings=False):
         self._problem = ""
         self._period = PERIODS.index(1.0)
         self._ticker: Timer | None = None
+        self._sooner: Timer | None = None
         self.events: deque[Event] = deque(engine.events(0), maxlen=MOST_EVENTS)
         """As far back as the engine keeps them, newest last."""
         self._toasted = self.events[-1].number if self.events else 0
@@ -187,6 +191,7 @@ class ConsoleApp(App[None], inherit_bindings=False):
 
     async def _beat(self) -> None:
         """The same, once in a while. With thousands of devices and exports a snapshot takes its time, and no key waits for it."""
+        before = known_devices(self.snapshot)
         if not self.paused:
             with self._failure_is_shown():
                 snapshot = await asyncio.to_thread(self.engine.snapshot)
@@ -194,6 +199,10 @@ class ConsoleApp(App[None], inherit_bindings=False):
                     self._take(snapshot, self.engine.events(self._toasted))
         self.refresh_screen()
         self._collector.rest()
+        if known_devices(self.snapshot) != before:
+            if self._sooner is not None:
+                self._sooner.stop()
+            self._sooner = self.set_timer(GROWING, self._beat)
 
     async def on_event(self, event: TextualEvent) -> None:
         """Textual's; notes that something was typed or clicked."""
@@ -402,3 +411,8 @@ class ConsoleApp(App[None], inherit_bindings=False):
     def _answered(self, yes: bool | None) -> None:
         if yes:
             self.leave()
+
+
+def known_devices(snapshot: EngineSnapshot) -> tuple[int, int]:
+    """How many devices there are, and how many of them have told who they are."""
+    return len(snapshot.devices), sum(device.size is not None for device in snapshot.devices)

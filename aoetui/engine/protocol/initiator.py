@@ -66,6 +66,8 @@ __all__ = [
 
 DEFAULT_INTERVAL = 60.0
 """Seconds between two broadcasts, as Linux does (aoemain.c, discover_timer)."""
+AGAIN = 1.0
+"""Seconds between the two broadcasts of one who asks."""
 ANSWERS_A_SECOND = 500
 """Paths that are asked to answer broadcasts in a second, taken over time: where there are more, broadcasts come less often."""
 ANSWER_TIME = 2.0
@@ -146,12 +148,10 @@ class ScannerMachine:
             self._broadcast_at = min(self._broadcast_at, now + seconds)
 
     def discover(self, now: float) -> None:
-        """Broadcast once on every link; the next broadcast comes one interval later, or later still with thousands of paths."""
-        for name in self._links:
-            self._broadcast(name, now)
+        """Broadcast on every link now, and once more soon: whose answer was lost among thousands is heard then."""
+        self._ask_all(now)
         if self._links:
-            enough = min(self._san.path_count / ANSWERS_A_SECOND, DEFAULT_INTERVAL)
-            self._broadcast_at = now + max(self._interval, enough)
+            self._broadcast_at = now + min(AGAIN, self._interval)
 
     def receive(self, interface: str, frame: bytes, now: float) -> None:
         """Take a frame that `interface` received; whatever is no answer of a target is ignored. Raises MalformedFrame only."""
@@ -175,7 +175,9 @@ class ScannerMachine:
         """Do what is due; harmless when nothing is."""
         self._judge_rounds(now)
         if self._broadcast_at is not None and self._broadcast_at <= now:
-            self.discover(now)
+            self._ask_all(now)
+            enough = min(self._san.path_count / ANSWERS_A_SECOND, DEFAULT_INTERVAL)
+            self._broadcast_at = now + max(self._interval, enough)
         self._questions.handle_timer(now)
         if self._sweep_at is not None and self._sweep_at <= now:
             self._san.sweep(now)
@@ -199,6 +201,10 @@ class ScannerMachine:
 
     def _next_tag(self) -> int:
         return SCANNER_TAG_BIT | next(self._tags) % SCANNER_TAGS
+
+    def _ask_all(self, now: float) -> None:
+        for name in self._links:
+            self._broadcast(name, now)
 
     def _broadcast(self, name: str, now: float) -> None:
         request = config_request(source=self._links[name].mac, address=None, tag=self._next_tag())

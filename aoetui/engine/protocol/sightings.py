@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from aoetui.engine.protocol.devices import Device, DeviceState, Path, Sameness
 from aoetui.engine.protocol.wire import SECTOR
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from aoetui.engine.protocol.address import Address, Mac
     from aoetui.engine.protocol.ata import Identity
@@ -26,9 +26,28 @@ FACTS_OF_A_DISK = ("model", "serial", "size", "config string")
 """What two MACs of one disk cannot answer differently."""
 _SHOWN_LENGTH = 64
 _BEST_FIRST = (DeviceState.UP, DeviceState.SILENT, DeviceState.GONE)
-_TOLD_OF_A_PATH = frozenset({"state", "rtt", "link_sector_count", "advertised", "identity", "last_seen"})
-_TOLD_OF_A_DEVICE = frozenset({"state", "sameness", "flapping", "changed", "why"})
-"""What a frozen value holds, of all that changes in a record."""
+_Record = TypeVar("_Record")
+
+
+def _told(forget: Callable[[Any], None], *names: str) -> Callable[[type[_Record]], type[_Record]]:
+    """Of all that changes in a record, a frozen value holds these fields: to set one calls `forget`.
+
+    Only they cost more than a slot: a `__setattr__` is called for every field of thousands of records that are made at once.
+    """
+
+    def telling(slot: Any) -> property:  # noqa: ANN401  # a slot's descriptor has no name
+        def change(record: object, value: object) -> None:
+            slot.__set__(record, value)
+            forget(record)
+
+        return property(slot.__get__, change)
+
+    def decorate(record: type[_Record]) -> type[_Record]:
+        for name in names:
+            setattr(record, name, telling(vars(record)[name]))
+        return record
+
+    return decorate
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +61,7 @@ class Advertised:
     """As on the wire: 0 stands for 2."""
 
 
+@_told(lambda path: path.device.forget_value(), "state", "rtt", "link_sector_count", "advertised", "identity", "last_seen")
 @dataclass(slots=True, eq=False)
 class PathRecord:
     """One path, as it changes. Times in seconds of the caller's clock."""
@@ -64,12 +84,6 @@ class PathRecord:
     """When the last IDENTIFY was first sent."""
     ask_after: float = float("-inf")
     """When the next IDENTIFY is due by itself."""
-
-    def __setattr__(self, name: str, value: object) -> None:
-        """With what is told of it changes what is told of its device."""
-        object.__setattr__(self, name, value)
-        if name in _TOLD_OF_A_PATH:
-            self.device.forget_value()
 
     @property
     def sector_count(self) -> int:
@@ -94,6 +108,7 @@ class PathRecord:
         )
 
 
+@_told(lambda device: device.forget_value(), "state", "sameness", "flapping", "changed", "why")
 @dataclass(slots=True, eq=False)
 class DeviceRecord:
     """One address, as it changes. It has at least one path, but for the moment of its making."""
@@ -115,15 +130,9 @@ class DeviceRecord:
     """Whoever changes it has to `forget_value`."""
     _value: Device | None = None
 
-    def __setattr__(self, name: str, value: object) -> None:
-        """See PathRecord."""
-        object.__setattr__(self, name, value)
-        if name in _TOLD_OF_A_DEVICE:
-            self.forget_value()
-
     def forget_value(self) -> None:
         """What is told of it is not true any more."""
-        object.__setattr__(self, "_value", None)
+        self._value = None
 
     def best_state(self) -> DeviceState:
         """The best of its paths' states."""

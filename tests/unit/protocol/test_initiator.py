@@ -386,6 +386,21 @@ def test_discovering_in_quick_succession_makes_nobody_silent() -> None:
     assert san.device().state is DeviceState.UP
 
 
+def test_who_asks_hears_also_whose_first_answer_was_lost() -> None:
+    """Thousands answer at once, and some answers are lost."""
+    target = FakeTarget(alive=False)
+    san = FakeSan(target, interval=60.0)
+    san.run(10.0)
+    san.machine.discover(san.now)
+    san.run(0.5)
+    target.alive = True
+    san.run(0.6)
+    assert san.device().state is DeviceState.UP
+    assert [time - 100.0 for time, _, _ in san.requests(Command.QUERY_CONFIG)] == [0.0, 10.0, 11.0]
+    san.run(60.0)
+    assert [time - 100.0 for time, _, _ in san.requests(Command.QUERY_CONFIG)[3:]] == [71.0]
+
+
 def test_discovering_all_the_time_still_shows_who_is_silent() -> None:
     target = FakeTarget()
     san = FakeSan(target)
