@@ -4,6 +4,7 @@
  *
  * It says `ready`, and answers query config, of all addresses at once too, and IDENTIFY, until it is killed. */
 #include "packets.h"
+#include <linux/filter.h>
 
 enum { BATCH = 256, SLOTS = 250, FIRST_SHELF = 100, LONGEST = DATA + SECTOR, BUFFER_COUNT = 16 };
 enum { WORD_SERIAL = 10, WORD_FIRMWARE = 23, WORD_MODEL = 27, WORD_CAPABILITIES = 49, WORD_FEATURES = 83, WORD_ENABLED = 86 };
@@ -87,6 +88,18 @@ static void answer(struct link *link, const uint8_t *request, unsigned length, u
         answer_identify(link, request, number);
 }
 
+/* Other programs of this host may load our link: what comes back to them must not cost us anything, or it costs them. */
+static void hear_requests_alone(struct link *link) {
+    struct sock_filter steps[] = {
+        BPF_STMT(BPF_LD | BPF_B | BPF_ABS, AT_FLAGS),
+        BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, RESPONSE, 0, 1),
+        BPF_STMT(BPF_RET | BPF_K, 0),
+        BPF_STMT(BPF_RET | BPF_K, ~0U),
+    };
+    struct sock_fprog filter = {sizeof steps / sizeof *steps, steps};
+    must(setsockopt(link->socket, SOL_SOCKET, SO_ATTACH_FILTER, &filter, sizeof filter), "SO_ATTACH_FILTER");
+}
+
 int main(int words, char **word) {
     struct link link = {0};
     if (words != 3) {
@@ -94,6 +107,7 @@ int main(int words, char **word) {
         return 2;
     }
     open_link(&link, word[1]);
+    hear_requests_alone(&link);
     struct packet_mreq all = {.mr_ifindex = link.index, .mr_type = PACKET_MR_PROMISC}; /* its MACs are none of the link's */
     must(setsockopt(link.socket, SOL_PACKET, PACKET_ADD_MEMBERSHIP, &all, sizeof all), "PACKET_ADD_MEMBERSHIP");
     puts("ready");

@@ -68,7 +68,7 @@ DEFAULT_INTERVAL = 60.0
 """Seconds between two broadcasts, as Linux does (aoemain.c, discover_timer)."""
 AGAIN = 1.0
 """Seconds between the two broadcasts of one who asks."""
-ANSWERS_A_SECOND = 500
+ANSWERS_A_SECOND = 250
 """Paths that are asked to answer broadcasts in a second, taken over time: where there are more, broadcasts come less often."""
 ANSWER_TIME = 2.0
 """Seconds within which a broadcast is answered, or missed."""
@@ -137,15 +137,15 @@ class ScannerMachine:
             self._broadcast_at = now + self._interval
 
     def set_interval(self, seconds: float, now: float) -> None:
-        """Broadcast every `seconds` from now on, the first time no later than that. Raises ValueError if not above 0.
+        """Broadcast every `seconds` from now on, or less often: see ANSWERS_A_SECOND. Raises ValueError if not above 0.
 
-        Paths bound it: see ANSWERS_A_SECOND.
+        The next broadcast comes no later than it would if the last were sent now.
         """
         if not seconds > 0:
             raise ValueError(f"an interval of {seconds} seconds is out of range: it must be above 0")
         self._interval = seconds
         if self._broadcast_at is not None:
-            self._broadcast_at = min(self._broadcast_at, now + seconds)
+            self._broadcast_at = min(self._broadcast_at, now + self._pause)
 
     def discover(self, now: float) -> None:
         """Broadcast on every link now, and once more soon: whose answer was lost among thousands is heard then."""
@@ -176,8 +176,7 @@ class ScannerMachine:
         self._judge_rounds(now)
         if self._broadcast_at is not None and self._broadcast_at <= now:
             self._ask_all(now)
-            enough = min(self._san.path_count / ANSWERS_A_SECOND, DEFAULT_INTERVAL)
-            self._broadcast_at = now + max(self._interval, enough)
+            self._broadcast_at = now + self._pause
         self._questions.handle_timer(now)
         if self._sweep_at is not None and self._sweep_at <= now:
             self._san.sweep(now)
@@ -198,6 +197,11 @@ class ScannerMachine:
     def devices(self) -> tuple[Device, ...]:
         """Every device that is not forgotten, sorted by address."""
         return self._san.values()
+
+    @property
+    def _pause(self) -> float:
+        """Seconds between two broadcasts, as many as there are to answer."""
+        return max(self._interval, min(self._san.path_count / ANSWERS_A_SECOND, DEFAULT_INTERVAL))
 
     def _next_tag(self) -> int:
         return SCANNER_TAG_BIT | next(self._tags) % SCANNER_TAGS

@@ -72,7 +72,9 @@ def test_many_paths_are_asked_less_often(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setattr(initiator, "ANSWERS_A_SECOND", 10)
     targets = [FakeTarget(address=Address(9, number)) for number in range(60)]
     san = FakeSan(*targets, interval=5.0)
-    san.run(12.5)
+    san.run(6.0)
+    san.machine.set_interval(5.0, san.now)
+    san.run(6.5)
     assert [time - 100.0 for time, _, _ in san.requests(Command.QUERY_CONFIG)] == [0.0, 5.0, 11.0]
     san.machine.discover(san.now)
     san.carry()
