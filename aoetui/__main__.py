@@ -8,7 +8,7 @@ import sys
 # Textual reads these when it is imported. Someone over a slow link sees values, not animations.
 # Its paints are at least a frame apart, and what a key does can take two: frames of 60 a second would keep the second waiting.
 # It waits so many milliseconds whether an escape begins another key: those bytes come together, over SSH too.
-TEXTUAL_DEFAULTS = {"TEXTUAL_ANIMATIONS": "none", "TEXTUAL_SMOOTH_SCROLL": "0", "TEXTUAL_FPS": "120", "ESCDELAY": "25"}
+TEXTUAL_DEFAULTS = {"TEXTUAL_ANIMATIONS": "none", "TEXTUAL_SMOOTH_SCROLL": "0", "TEXTUAL_FPS": "120", "ESCDELAY": "15"}
 
 
 def main() -> None:

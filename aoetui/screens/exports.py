@@ -78,7 +78,8 @@ class ExportsScreen(ConsoleScreen):
         self.counted = (len(passing), len(snapshot.exports))
         self.set_class(not snapshot.exports, "-empty")
         table = self.query_one("#exports-list", LiveTable)
-        table.show_keys([str(export.spec.address) for export in passing], lambda key: export_row(self._exports[key]))
+        keys = [str(export.spec.address) for export in passing]
+        table.show_keys(keys, lambda key: export_row(self._exports[key]), of=(snapshot,))
         if self._wanted and table.select(self._wanted):
             self._wanted = ""
         self._show_detail()

@@ -101,7 +101,7 @@ class SanScreen(DriverScreen):
         self.query_one(".empty", Words).update(Text(empty_text(snapshot)))
         table = self.query_one("#san-list", LiveTable)
         first = table.current_key is None
-        table.show_keys(listing.keys, self._row)
+        table.show_keys(listing.keys, self._row, of=(snapshot, listing))
         if first and listing.passing:
             table.select(next((key for key in listing.keys if key in self._devices), ""))
         if snapshot.devices and self.focused is None:  # it could not have the keys while there was nothing to list

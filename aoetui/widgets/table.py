@@ -7,6 +7,7 @@ screen gives; a line is fitted once for each row that looks different; and a lin
 from __future__ import annotations
 
 from dataclasses import dataclass
+from operator import is_
 from typing import TYPE_CHECKING, ClassVar
 
 from rich.style import Style
@@ -85,7 +86,10 @@ class LiveTable(ScrollView, can_focus=True, inherit_bindings=False):
         self._columns = tuple(columns)
         self._titles = tuple(Text(column.title) for column in columns)
         self._keys: list[str] = []
-        self._row_of: Callable[[str], Row] = dict[str, Row]().__getitem__
+        self._make_row: Callable[[str], Row] = dict[str, Row]().__getitem__
+        self._of: tuple[object, ...] = ()
+        self._rows: dict[str, Row] = {}
+        """Those that were made, while they are true."""
         self._cursor = 0
         self._lines: dict[str, _Line] = {}
         """The rows that are on the screen."""
@@ -98,10 +102,16 @@ class LiveTable(ScrollView, can_focus=True, inherit_bindings=False):
         """Show these rows, in this order. Keys must differ."""
         self.show_keys([row.key for row in rows], {row.key: row for row in rows}.__getitem__)
 
-    def show_keys(self, keys: Sequence[str], row_of: Callable[[str], Row]) -> None:
-        """Show the rows of these keys, in this order; `row_of` makes one, now or when it is scrolled into view."""
+    def show_keys(self, keys: Sequence[str], row_of: Callable[[str], Row], of: tuple[object, ...] = ()) -> None:
+        """Show the rows of these keys, in this order; `row_of` makes one, now or when it is scrolled into view.
+
+        `of`: what rows are made of. While all of it is the same, no row is made twice: only keys come and go, as while someone
+        types into a filter.
+        """
         before, selected, seen = self._on_screen(), self.current_key, self._cursor_is_seen()
-        self._row_of = row_of
+        if not of or len(of) != len(self._of) or not all(map(is_, of, self._of)):
+            self._of, self._rows = of, {}
+        self._make_row = row_of
         if keys != self._keys:
             self._keys = list(keys)
             self._keep_cursor(selected, seen=seen)
@@ -126,11 +136,13 @@ class LiveTable(ScrollView, can_focus=True, inherit_bindings=False):
     def current_row(self) -> Row | None:
         """The row under the cursor; None in an empty table."""
         key = self.current_key
-        return None if key is None else self._row_of(key)
+        return None if key is None else self.row_of(key)
 
     def row_of(self, key: str) -> Row:
         """The row of a key that is shown, as it is now."""
-        return self._row_of(key)
+        if (row := self._rows.get(key)) is None:
+            row = self._rows[key] = self._make_row(key)
+        return row
 
     def select(self, key: str) -> bool:
         """Put the cursor on this row; False if there is none of that key."""
@@ -236,7 +248,7 @@ class LiveTable(ScrollView, can_focus=True, inherit_bindings=False):
         style, width = self._dress
         key = self._keys[row]
         if (known := self._lines.get(key)) is None:
-            known = self._lines[key] = self._made(self._row_of(key))
+            known = self._lines[key] = self._made(self.row_of(key))
         if row == self._cursor:
             cursor = self.get_component_rich_style("live-table--cursor")
             return dressed(known.fitted, style + cursor, width, over=Style.from_color(cursor.color))
@@ -263,5 +275,5 @@ class LiveTable(ScrollView, can_focus=True, inherit_bindings=False):
 
     def _looked_at(self, key: str) -> _Line:
         """The line of a row, made anew only if the row looks different."""
-        row, known = self._row_of(key), self._lines.get(key)
+        row, known = self.row_of(key), self._lines.get(key)
         return known if known is not None and same_row(known.row, row) else self._made(row)

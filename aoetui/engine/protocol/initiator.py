@@ -66,7 +66,7 @@ __all__ = [
 
 DEFAULT_INTERVAL = 60.0
 """Seconds between two broadcasts, as Linux does (aoemain.c, discover_timer)."""
-AGAIN = 1.0
+AGAIN = 1.5
 """Seconds between the two broadcasts of one who asks."""
 ANSWERS_A_SECOND = 250
 """Paths that are asked to answer broadcasts in a second, taken over time: where there are more, broadcasts come less often."""

@@ -72,9 +72,9 @@ def test_many_paths_are_asked_less_often(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setattr(initiator, "ANSWERS_A_SECOND", 10)
     targets = [FakeTarget(address=Address(9, number)) for number in range(60)]
     san = FakeSan(*targets, interval=5.0)
-    san.run(6.0)
+    san.run(5.5)
     san.machine.set_interval(5.0, san.now)
-    san.run(6.5)
+    san.run(7.0)
     assert [time - 100.0 for time, _, _ in san.requests(Command.QUERY_CONFIG)] == [0.0, 5.0, 11.0]
     san.machine.discover(san.now)
     san.carry()
@@ -396,11 +396,11 @@ def test_who_asks_hears_also_whose_first_answer_was_lost() -> None:
     san.machine.discover(san.now)
     san.run(0.5)
     target.alive = True
-    san.run(0.6)
+    san.run(1.1)
     assert san.device().state is DeviceState.UP
-    assert [time - 100.0 for time, _, _ in san.requests(Command.QUERY_CONFIG)] == [0.0, 10.0, 11.0]
+    assert [time - 100.0 for time, _, _ in san.requests(Command.QUERY_CONFIG)] == [0.0, 10.0, 11.5]
     san.run(60.0)
-    assert [time - 100.0 for time, _, _ in san.requests(Command.QUERY_CONFIG)[3:]] == [71.0]
+    assert [time - 100.0 for time, _, _ in san.requests(Command.QUERY_CONFIG)[3:]] == [71.5]
 
 
 def test_discovering_all_the_time_still_shows_who_is_silent() -> None:
