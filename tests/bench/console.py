@@ -1,7 +1,8 @@
 """What an open console costs the data path: the rate with it, refreshing and typed into, against the same engine without one.
 
-`python -m tests.bench.console [--rounds N] [--seconds S]`. The target has one core, load generator and terminal the other. Rounds
-alternate; a ratio is of two neighbours. What is painted is read and thrown away: drawing it would take time from the load.
+`python -m tests.bench.console [--rounds N] [--seconds S] [--json FILE]`. The target has one core, load generator and terminal the
+other. Rounds alternate; a ratio is of two neighbours. What is painted is read and thrown away: drawing it would take time from
+the load.
 """
 
 from __future__ import annotations
@@ -12,23 +13,29 @@ import fcntl
 import itertools
 import json
 import os
-import statistics
 import struct
 import subprocess
 import sys
 import termios
 import threading
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tests.support import netns
 from tests.support.program import until
 
 from .console_rig import ended, load, pinned, rig
+from .goals import CONSOLE, WITH_CONSOLE, rate
+from .machine import describe
+from .rounds import Rounds
+from .samples import Results
+from .targets import OURS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
-    from .console_rig import Answered, Rig
+    from .console_rig import Rig
+    from .loads import Measured
 
 GOAL = 0.95
 """Of the rate without a console."""
@@ -48,15 +55,15 @@ signal.pause()
 
 
 @contextlib.contextmanager
-def headless(place: Rig) -> Iterator[None]:
-    """The engine alone."""
-    with ended(place.host.popen(pinned(TARGET_CORE, [sys.executable, "-c", _HEADLESS]), env=place.environment)):
-        yield
+def headless(place: Rig) -> Iterator[int]:
+    """The engine alone; gives its process."""
+    with ended(place.host.popen(pinned(TARGET_CORE, [sys.executable, "-c", _HEADLESS]), env=place.environment)) as process:
+        yield process.pid
 
 
 @contextlib.contextmanager
-def with_console(place: Rig) -> Iterator[None]:
-    """The engine under a console of 120x40 that is typed into."""
+def with_console(place: Rig) -> Iterator[int]:
+    """The engine under a console of 120x40 that is typed into; gives their process."""
     master, terminal = os.openpty()
     fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 120, 0, 0))
     command = pinned(TARGET_CORE, [sys.executable, "-m", "aoetui"])
@@ -70,7 +77,7 @@ def with_console(place: Rig) -> Iterator[None]:
     with ended(process):
         for thread in threads:
             thread.start()
-        yield
+        yield process.pid
         assert process.poll() is None, f"the console has ended with {process.returncode}"
         done.set()
         threads[1].join()
@@ -92,12 +99,12 @@ def _type(master: int, painted: list[int], done: threading.Event) -> None:
             os.write(master, key)
 
 
-def rate(place: Rig, exports: int, *, console: bool, seconds: float) -> Answered:
+def measure(place: Rig, exports: int, *, console: bool, seconds: float) -> Measured:
     """Start the target, wait until it serves so many exports, and load it."""
-    with with_console(place) if console else headless(place):
+    with with_console(place) if console else headless(place) as process:
         until(lambda: _served(place) >= exports, "all exports served")
-        with load(place, seconds, core=OTHER_CORE) as running:
-            return running.answered()
+        with load(place, seconds, core=OTHER_CORE, process=process) as running:
+            return running.measured()
 
 
 def _served(place: Rig) -> int:
@@ -113,22 +120,24 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--seconds", type=float, default=10.0, help="of load in each half of a round")
     parser.add_argument("--exports", type=int, default=100)
+    parser.add_argument("--json", type=Path, metavar="FILE", help="keep all results there, for tests.bench.report")
     asked = parser.parse_args()
     if refusal := netns.enter():
         sys.exit(refusal)
     if len(os.sched_getaffinity(0)) < 2:
         sys.exit("two cores are needed: one for the target, one for the load")
     os.sched_setaffinity(0, {OTHER_CORE})
-    ratios = []
+    results = Results(machine=describe())
     with rig(asked.exports) as place:
-        for number in range(asked.rounds):
-            alone = rate(place, asked.exports, console=False, seconds=asked.seconds)
-            shown = rate(place, asked.exports, console=True, seconds=asked.seconds)
-            ratios.append(shown.rate / alone.rate)
-            _say(f"round {number + 1}: {alone.rate:,.0f} a second alone, {shown.rate:,.0f} with a console: {ratios[-1]:.3f}")
-    middle = statistics.median(ratios)
-    _say(f"with a console against without: {middle:.3f} ({min(ratios):.3f} to {max(ratios):.3f}), goal {GOAL}")
-    _say("met" if middle >= GOAL else "SHORT")
+
+        def half(console: bool) -> Callable[[], Measured]:  # one of two loads
+            return lambda: measure(place, asked.exports, console=console, seconds=asked.seconds)
+
+        loads = {OURS: half(console=False), WITH_CONSOLE: half(console=True)}
+        results.samples += Rounds(asked.rounds, asked.seconds, _say).alternate(CONSOLE, loads)
+    _say(f"with a console against without: {results.ratio(CONSOLE, rate, WITH_CONSOLE, OURS)}, goal {GOAL}")
+    if asked.json:
+        results.write(asked.json)
 
 
 def _say(line: str) -> None:

@@ -14,6 +14,8 @@ from tests.support import netns
 from tests.support.c_program import compiled_c
 from tests.support.program import environment
 
+from .loads import Measured
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
@@ -71,39 +73,30 @@ def ended(process: subprocess.Popen[Any]) -> Iterator[subprocess.Popen[Any]]:
         process.wait()
 
 
-@dataclass(frozen=True, slots=True)
-class Answered:
-    """What the load generator counted."""
-
-    requests: int
-    rate: float
-    """Answers a second."""
-    p99: float
-    """Seconds that 99 of 100 answers took at most."""
-
-
 class Load:
     """The load generator at work on the first export."""
 
     def __init__(self, process: subprocess.Popen[str]) -> None:
         self._process = process
 
-    def answered(self) -> Answered:
-        """Wait for its end, and return what it counted."""
+    def measured(self) -> Measured:
+        """Wait for its end, and return what it saw."""
         output, _ = self._process.communicate()
         assert self._process.returncode == 0, f"the load generator ended with {self._process.returncode}"
-        told = json.loads(output)
-        return Answered(told["requests"], told["requests"] * 1e9 / told["nanoseconds"], told["p99"] / 1e9)
+        return Measured(**json.loads(output))
 
 
 @contextlib.contextmanager
-def load(place: Rig, seconds: float, core: int | None = None) -> Iterator[Load]:
-    """Saturate the data path for so many seconds, on one core if asked: random reads, 64 in flight."""
+def load(place: Rig, seconds: float, core: int | None = None, process: int = 0) -> Iterator[Load]:
+    """Saturate the data path for so many seconds, on one core if asked: random reads, 64 in flight.
+
+    `process`: the target, whose processor time is taken too.
+    """
     generator = str(compiled_c(Path(__file__).with_name("load.c")))
     asked = ["--interface", place.guest_link, "--shelf", str(SHELF), "--slot", "0", "--random", "--window", "64"]
-    command = pinned(core, [generator, *asked, "--seconds", str(seconds)])
-    with ended(place.guest.popen(command, stdout=subprocess.PIPE, text=True)) as process:
-        yield Load(process)
+    command = pinned(core, [generator, *asked, "--seconds", str(seconds), "--process", str(process)])
+    with ended(place.guest.popen(command, stdout=subprocess.PIPE, text=True)) as running:
+        yield Load(running)
 
 
 @contextlib.contextmanager

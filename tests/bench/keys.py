@@ -27,8 +27,9 @@ from .keys_terminal import Terminal
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from .console_rig import Answered, Rig
+    from .console_rig import Rig
     from .keys_terminal import Picture
+    from .loads import Measured
 
 SIZES = ((80, 24), (120, 40))
 GOAL = 0.060
@@ -157,8 +158,8 @@ def type_keys(terminal: Terminal, keys: Iterator[Key], times: Times, *, count: i
 
 def measure(
     place: Rig, size: tuple[int, int], *, loaded: bool, keys: int, seconds: float, devices: int = 0
-) -> tuple[Times, Answered | None]:
-    """Type into a new console; returns the times, and what the load had answered."""
+) -> tuple[Times, Measured | None]:
+    """Type into a new console; returns the times, and what the load saw."""
     times = Times()
     with Terminal(place, *size) as terminal, contextlib.ExitStack() as stack:
         type_keys(terminal, first_visits(terminal), times, count=len(_SECTIONS), until=time.monotonic() + seconds)
@@ -166,7 +167,7 @@ def measure(
             times.add(_ALL, find_all(terminal, place, devices, stack))
         running = stack.enter_context(load(place, seconds)) if loaded else None
         type_keys(terminal, rounds(terminal.picture), times, count=keys, until=time.monotonic() + seconds)
-        return times, running.answered() if running else None
+        return times, running.measured() if running else None
 
 
 def report(title: str, times: Times) -> Iterator[str]:
@@ -178,9 +179,9 @@ def report(title: str, times: Times) -> Iterator[str]:
     yield f"  p95 under {GOAL * 1000:.0f} ms: {'yes' if times.good else 'NO'}"
 
 
-def _of_load(answered: Answered | None) -> Iterator[str]:
-    if answered is not None:
-        yield f"  meanwhile {answered.rate:,.0f} requests a second, 99 of 100 within {answered.p99 * 1000:.1f} ms"
+def _of_load(measured: Measured | None) -> Iterator[str]:
+    if measured is not None:
+        yield f"  meanwhile {measured.rate:,.0f} requests a second, 99 of 100 within {measured.p99 / 1e6:.1f} ms"
 
 
 def main() -> None:
@@ -196,11 +197,11 @@ def main() -> None:
     for columns, lines in SIZES:
         for loaded in (False, True):
             with rig(asked.exports) as place:
-                times, answered = measure(
+                times, measured = measure(
                     place, (columns, lines), loaded=loaded, keys=asked.keys, seconds=asked.seconds, devices=asked.devices
                 )
             title = f"{columns}x{lines}, {'loaded' if loaded else 'idle'}"
-            sys.stdout.write("\n".join([*report(title, times), *_of_load(answered)]) + "\n")
+            sys.stdout.write("\n".join([*report(title, times), *_of_load(measured)]) + "\n")
             sys.stdout.flush()
 
 
