@@ -1,4 +1,4 @@
-"""`aoetui cfg`, `mask`, `reserve`, `identify` and `ping` as processes, beside an engine of ours or a target that does as told."""
+"""`aoetui cfg`, `mask`, `reserve`, `identify` and `ping`, beside an engine of ours or a target that does as told."""
 
 from __future__ import annotations
 
@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from aoetui import cli
 from aoetui.engine.api import ExitCode
 from aoetui.engine.protocol.address import Address, Mac
 from aoetui.engine.protocol.frames import AtaArgument
 from aoetui.engine.protocol.smart import SMART
 from tests.support.bad_target import bad_target
 from tests.support.engines import add, disk, spec, the_export
-from tests.support.program import Program, run
+from tests.support.program import Program, environment, run
 from tests.support.smart import SECTOR, answers_smart
 
 if TYPE_CHECKING:
@@ -35,24 +36,28 @@ STRANGER = "02:00:00:00:00:77"
 class Shell:
     """Runs commands at the far end."""
 
-    def __init__(self, pair: VethPair, folder: Path) -> None:
+    def __init__(self, pair: VethPair, folder: Path, printed: pytest.CaptureFixture[str]) -> None:
         self.pair = pair
         self.folder = folder
+        self._printed = printed
 
     def run(self, verb: str, *arguments: str, stdin: int = subprocess.DEVNULL) -> subprocess.CompletedProcess[str]:
-        """One command, to its end."""
+        """One command as a process of its own, to its end."""
         return run(self.pair.far, self.folder, verb, "-i", "far0", *arguments, stdin=stdin)
 
     def __call__(self, verb: str, *arguments: str) -> tuple[str, int]:
         """What it prints, stderr after stdout, and its exit code."""
-        ended = self.run(verb, *arguments)
-        return ended.stdout + ended.stderr, ended.returncode
+        code = self.pair.far.run(lambda: cli.run([verb, "-i", "far0", *arguments]))
+        printed = self._printed.readouterr()
+        return printed.out + printed.err, code
 
 
 @pytest.fixture
-def aoetui(veth_pair: VethPair, tmp_path: Path) -> Shell:
+def aoetui(veth_pair: VethPair, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Shell:
     """Runs commands at the far end."""
-    return Shell(veth_pair, tmp_path)
+    for name, value in environment(tmp_path).items():
+        monkeypatch.setenv(name, value)
+    return Shell(veth_pair, tmp_path, capsys)
 
 
 @pytest.fixture

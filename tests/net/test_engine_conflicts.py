@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from aoetui.engine import local
 from aoetui.engine.api import CheckAddress, ChooseInterfaces, EngineError, StopExport
 from aoetui.engine.config import ConfigFile
 from aoetui.engine.protocol.address import Address
@@ -110,7 +111,14 @@ def rivals_told(engine: LocalEngine) -> list[str]:
     return [alarm.text for alarm in engine.snapshot().alarms if "as well" in alarm.text]
 
 
+@pytest.fixture
+def looking_often(monkeypatch: pytest.MonkeyPatch) -> None:
+    """This host's packet sockets are looked through each second, not every ten."""
+    monkeypatch.setattr(local, "_RETRY_TICKS", 1)
+
+
 @needs_vblade
+@pytest.mark.usefixtures("looking_often")
 def test_vblade_that_comes_later_on_our_own_link_raises_an_alarm(near: LocalEngine, veth_pair: VethPair, tmp_path: Path) -> None:
     """On the wire neither hears the other; an initiator gets two answers from one MAC."""
     add(near, spec(disk(tmp_path)))
@@ -122,6 +130,7 @@ def test_vblade_that_comes_later_on_our_own_link_raises_an_alarm(near: LocalEngi
     wait_until(lambda: not rivals_told(near), "its end")
 
 
+@pytest.mark.usefixtures("looking_often")
 def test_a_forced_export_of_another_process_raises_an_alarm(near: LocalEngine, veth_pair: VethPair, tmp_path: Path) -> None:
     add(near, spec(disk(tmp_path)))
     other = disk(tmp_path, "other.img")
