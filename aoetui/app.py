@@ -116,6 +116,8 @@ class ConsoleApp(App[None], inherit_bindings=False):
         self._period = PERIODS.index(1.0)
         self._ticker: Timer | None = None
         self._sooner: Timer | None = None
+        self._beating = False
+        """Whether a snapshot is under way."""
         self.events: deque[Event] = deque(engine.events(0), maxlen=MOST_EVENTS)
         """As far back as the engine keeps them, newest last."""
         self._toasted = self.events[-1].number if self.events else 0
@@ -191,10 +193,16 @@ class ConsoleApp(App[None], inherit_bindings=False):
 
     async def _beat(self) -> None:
         """The same, once in a while. With thousands of devices and exports a snapshot takes its time, and no key waits for it."""
+        if self._beating:
+            return
         before = known_devices(self.snapshot)
         if not self.paused:
             with self._failure_is_shown():
-                snapshot = await asyncio.to_thread(self.engine.snapshot)
+                self._beating = True
+                try:
+                    snapshot = await asyncio.to_thread(self.engine.snapshot)
+                finally:
+                    self._beating = False
                 if snapshot.monotonic >= self.snapshot.monotonic and not self.paused:
                     self._take(snapshot, self.engine.events(self._toasted))
         self.refresh_screen()

@@ -211,7 +211,7 @@ def write(
         report = target_of(engine, address, command.macs)
         confirm(report, what=f"this overwrites {span_words(command, report.size)} of", yes=yes)
         if serial is None:
-            command = replace(command, serial=report.serial)
+            command = replace(command, serial=report.serial, macs=command.macs or report.surely)
         return follow(engine, command, as_json=as_json, resume=lambda ended: resume_line(ended, chosen))
 
 

@@ -11,7 +11,7 @@ import humanize
 from aoetui.engine.api import EngineError, UsageError
 from aoetui.engine.commands.copying import ReadSectors
 from aoetui.engine.protocol.address import Address
-from aoetui.widgets.contents import contents_words
+from aoetui.widgets.contents import contents_words, left_out_words
 from aoetui.widgets.plain import printable
 
 if TYPE_CHECKING:
@@ -30,7 +30,9 @@ def target_of(engine: Engine, address: Address, macs: tuple[Mac, ...]) -> Sector
 def device_words(report: SectorsReport) -> str:
     """`e9.1, 10.7 GB, aoetui, serial 7f3a: GPT with 2 partitions (ext4 "root", swap)`."""
     about = (str(report.address), humanize.naturalsize(report.size), report.model, f"serial {report.serial or '(none)'}")
-    return printable(f"{', '.join(part for part in about if part)}: {contents_words(report.contents)}", 2000)
+    others = left_out_words(report)
+    words = f"{', '.join(part for part in about if part)}: {contents_words(report.contents)}{f'; {others}' if others else ''}"
+    return printable(words, 2000)
 
 
 def confirm(report: SectorsReport, *, what: str, yes: bool) -> None:

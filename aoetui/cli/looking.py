@@ -88,13 +88,13 @@ def bench(
     """Measure the device at ADDRESS by requests of one frame. Reads, unless --write."""
     chosen = running.chosen_interfaces(parts(interfaces), config)
     with running.san_engine(chosen) as engine:
-        serial = None
+        serial, paths = None, macs_of(macs)
         if writes:
-            report = target_of(engine, address, macs_of(macs))
+            report = target_of(engine, address, paths)
             confirm(report, what="this destroys what is on", yes=yes)
-            serial = report.serial
+            serial, paths = report.serial, paths or report.surely
         for each in window or (None,):
-            command = StartBench(address, writes, at_random, seconds, each, serial, macs=macs_of(macs))
+            command = StartBench(address, writes, at_random, seconds, each, serial, macs=paths)
             code = follow(engine, command, as_json=as_json, resume=lambda _ended: "", lines=bench_lines)
             if code:
                 return code

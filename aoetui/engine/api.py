@@ -146,7 +146,7 @@ class Discover(Command[None]):
 
 @dataclass(frozen=True, slots=True)
 class Watch(Command[None]):
-    """Say whether someone looks at the SAN: a broadcast every 5 s while so, every 60 s otherwise."""
+    """Say whether someone looks at the SAN: broadcasts every 5 s while so, else 60 s; less often where thousands answer."""
 
     looking: bool
 

@@ -161,6 +161,7 @@ class LocalEngine:
     def snapshot(self) -> EngineSnapshot:
         """The state of now."""
         core = self._core
+        taken, monotonic = core.clock.wall(), core.clock.monotonic()  # of before: what changes meanwhile is newer
         links = self._links()
         held = core.serving.held()
         exports = tuple(export_view(each, core.ports, core.links.current(), core.clock) for each in held)
@@ -168,8 +169,8 @@ class LocalEngine:
         devices = self._san.whole(heard, self._ours(zip(held, exports, strict=True), heard))
         kernel = self._kernel(devices)
         return EngineSnapshot(
-            taken=core.clock.wall(),
-            monotonic=core.clock.monotonic(),
+            taken=taken,
+            monotonic=monotonic,
             host=socket.gethostname(),
             interfaces=core.interfaces,
             exports=exports,

@@ -61,7 +61,7 @@ class SanView:
         self._clock = clock
         self._lock = threading.Lock()
         self._zero = clock.when(0.0)
-        self._known: tuple[Device, ...] = ()
+        self._known: tuple[Device, ...] | None = ()
         self._heard = Heard()
         self._whole = _Whole()
 
@@ -87,9 +87,9 @@ class SanView:
         known, views = self._known, self._heard.devices
         zero = self._clock.when(0.0)
         if abs((zero - self._zero).total_seconds()) > _LARGEST_STEP:
-            self._zero, known, views = zero, (), ()
+            self._zero, known, views, self._whole = zero, None, (), _Whole()
         if known is not devices:
-            made = {id(device): view for device, view in zip(known, views, strict=True)}
+            made = {id(device): view for device, view in zip(known or (), views, strict=True)}
             times = _Times(self._zero)
             views = tuple(made.get(id(device)) or _device_view(device, times) for device in devices)
             self._known, self._heard = devices, Heard(views, {view.address: view for view in views})

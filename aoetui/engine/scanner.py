@@ -72,7 +72,7 @@ class Scanner:
         self._wake.set()
 
     def watch(self, *, looking: bool) -> None:
-        """Broadcast every 5 s while someone looks, every 60 s otherwise."""
+        """Broadcast every 5 s while someone looks, every 60 s otherwise; less often where thousands answer."""
         with self._lock:
             self._machine.set_interval(LOOKING_INTERVAL if looking else IDLE_INTERVAL, self._clock.monotonic())
         self._wake.set()

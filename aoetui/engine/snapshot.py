@@ -293,7 +293,7 @@ class DeviceSnapshot:
     """Of one of ours, only the foreign ones: where we serve it stands in its ExportSnapshot."""
     first_seen: datetime
     last_seen: datetime
-    """When any path last answered; of one of ours, when it became what this tells."""
+    """When any path last answered; of one of ours that has none, when it became what this tells."""
     flapping: bool = False
     """Whether it comes and goes: it fell silent and answered again three times within five minutes, and not ten minutes ago."""
     changed: datetime | None = None

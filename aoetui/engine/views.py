@@ -189,8 +189,8 @@ def own_device_view(
         firmware_version=FIRMWARE_VERSION,
         sameness=_sameness(shown, foreign, others),
         paths=others,
-        first_seen=now,
-        last_seen=now,
+        first_seen=min((path.first_seen for path in others), default=now),
+        last_seen=max((path.last_seen for path in others), default=now),
     )
 
 

@@ -15,7 +15,7 @@ from aoetui.engine.commands.copying import ReadSectors, StartCopy, TaskKind, Tas
 from aoetui.engine.protocol.address import Address
 from aoetui.screens.dialog import Dialog, all_read
 from aoetui.widgets import figures
-from aoetui.widgets.contents import contents_words
+from aoetui.widgets.contents import contents_words, left_out_words
 from aoetui.widgets.fields import Choice, Choices, Field, Line, Mark, Message, Tone
 from aoetui.widgets.path_picker import PathInput, PathPicker
 from aoetui.widgets.plain import plain
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from aoetui.app import ConsoleApp
     from aoetui.engine.commands.copying import SectorsReport
+    from aoetui.engine.protocol.address import Mac
     from aoetui.engine.snapshot import DeviceSnapshot
 
 KEYS = "ctrl+s starts  esc cancels  tab next  space marks"
@@ -58,6 +59,8 @@ class CopyForm(Dialog[TaskSnapshot | None]):
         self._device = device
         self._serial: str | None = None
         """Of the device that was looked at: another one is not written to."""
+        self._macs: tuple[Mac, ...] = ()
+        """Its own, where others of that serial may be another disk."""
         self._busy = False
 
     @property
@@ -110,11 +113,13 @@ class CopyForm(Dialog[TaskSnapshot | None]):
                 message.say(str(error), Tone.ERROR)
         else:
             if self.stands:
-                self._serial = report.serial
+                self._serial, self._macs = report.serial, report.surely
                 self.query_one("#copy-device", Static).update(_line(report))
                 other = self._device.serial not in ("", report.serial)
                 changed = f"another disk than the list still shows (serial {self._device.serial}); " if other else ""
-                message.say(f"{changed}holds {contents_words(report.contents)}", Tone.WARNING if other else Tone.PLAIN)
+                others = left_out_words(report)
+                words = f"{changed}holds {contents_words(report.contents)}{f'; {others}' if others else ''}"
+                message.say(words, Tone.WARNING if other or others else Tone.PLAIN)
 
     def on_radio_set_changed(self, _event: RadioSet.Changed) -> None:
         """Each kind has fields of its own."""
@@ -178,6 +183,7 @@ class CopyForm(Dialog[TaskSnapshot | None]):
             overwrite=image and self.query_one("#overwrite", Checkbox).value,
             resume=image and self.query_one("#resume", Checkbox).value,
             serial=self._serial,
+            macs=self._macs if kind is TaskKind.RESTORE else (),
         )
 
     def _agree(self) -> None:

@@ -70,6 +70,7 @@ class SanScreen(DriverScreen):
         self._folded: set[int] = set()
         self._order = 0
         self._reverse = False
+        self._snapshot: EngineSnapshot | None = None
         self._taken: tuple[DeviceSnapshot, ...] = ()
         self._listing = Listing(())
         self._devices: dict[str, DeviceSnapshot] = {}
@@ -93,7 +94,10 @@ class SanScreen(DriverScreen):
 
     def show(self, snapshot: EngineSnapshot) -> None:
         """Show the devices that pass the filter, shelf by shelf."""
-        devices = self._take(shown_devices(snapshot))
+        if snapshot is not self._snapshot:
+            self._snapshot = snapshot
+            self._take(shown_devices(snapshot))
+        devices = self._taken
         self._ours = served(snapshot)
         listing = self._listed()
         self.counted = (listing.passing, len(devices))
@@ -108,16 +112,15 @@ class SanScreen(DriverScreen):
             self.call_after_refresh(self.set_focus, table)
         self._show_detail(snapshot)
 
-    def _take(self, devices: tuple[DeviceSnapshot, ...]) -> tuple[DeviceSnapshot, ...]:
+    def _take(self, devices: tuple[DeviceSnapshot, ...]) -> None:
         if devices is self._taken:
-            return devices
+            return
         before, self._taken, self._listing = self._taken, devices, Listing(())
         if len(devices) == len(before) and all(new.address is old.address for new, old in zip(devices, before, strict=True)):
             self._devices = dict(zip(self._devices, devices, strict=True))
         else:
             self._devices = {str(device.address): device for device in devices}
             self._words = {key: known for key, known in self._words.items() if key in self._devices}
-        return devices
 
     def back(self) -> bool:
         """Close the opened device first."""
@@ -246,7 +249,8 @@ class SanScreen(DriverScreen):
             device.state,
             device.sameness,
             device.flapping,
-            len(device.paths),
+            device.ours,
+            tuple((path.mac, path.interface) for path in device.paths),
         )
         known = self._words.get(key)
         if known is None or known[0] != told:

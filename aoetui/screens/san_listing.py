@@ -29,7 +29,7 @@ ORDERS: tuple[tuple[str, Callable[[DeviceSnapshot], float | int]], ...] = (
     ("size", lambda device: device.size or 0),
     ("state", urgency),
     ("payload", lambda device: device.payload),
-    ("age", lambda device: -device.last_seen.timestamp()),
+    ("age", lambda device: float("-inf") if device.ours else -device.last_seen.timestamp()),
 )
 """What `s` goes through, within each shelf."""
 

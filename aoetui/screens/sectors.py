@@ -15,7 +15,7 @@ from aoetui.engine.commands.copying import Contents, ReadSectors
 from aoetui.engine.protocol.wire import SECTOR
 from aoetui.screens.dialog import Dialog
 from aoetui.widgets import figures
-from aoetui.widgets.contents import contents_lines
+from aoetui.widgets.contents import contents_lines, left_out_words
 from aoetui.widgets.fields import Line
 from aoetui.widgets.hexdump import A_LINE, hex_line
 from aoetui.widgets.plain import plain, printable
@@ -57,6 +57,8 @@ class SectorsScreen(Dialog[None]):
         self._device = device
         self._report: SectorsReport | None = None
         self._contents: Contents | None = None
+        self._others = ""
+        """Who else answers there, and may be another disk: the first answer tells, the later are of MACs by name."""
         self._line = 0
         """The first that is shown: its number on the whole device."""
         self._problem = ""
@@ -208,6 +210,8 @@ class SectorsScreen(Dialog[None]):
                 *lines[: MOST_CONTENTS - 1],
                 f"and {len(lines) - MOST_CONTENTS + 1} more: they are shown on a taller terminal",
             ]
+        if self._others:
+            lines.append(f"! {self._others}")
         if self._problem:
             lines.append(f"x {printable(self._problem, 300)}")
         self.query_one("#sector-contents", Static).update(Text("\n".join(lines)))
@@ -217,7 +221,9 @@ class SectorsScreen(Dialog[None]):
         first = max(0, sector - CHUNK // 4)
         try:
             recognise = self._contents is None
-            report = await self.console.ask(ReadSectors(self._device.address, first, CHUNK, recognise=recognise), _SECONDS)
+            same = () if self._report is None else self._report.macs  # where another MAC may be another disk
+            command = ReadSectors(self._device.address, first, CHUNK, recognise, same)
+            report = await self.console.ask(command, _SECONDS)
         except EngineError as error:
             if self.stands:
                 self._problem = str(error)
@@ -225,6 +231,7 @@ class SectorsScreen(Dialog[None]):
             return
         if self.stands:
             self._report = report
+            self._others = left_out_words(report) or self._others
             self._contents = report.contents if recognise else self._contents
             self._problem = ""
             self._to(self._line)

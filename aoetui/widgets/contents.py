@@ -8,7 +8,7 @@ from aoetui.widgets import figures
 from aoetui.widgets.plain import printable
 
 if TYPE_CHECKING:
-    from aoetui.engine.commands.copying import Contents, Partition
+    from aoetui.engine.commands.copying import Contents, Partition, SectorsReport
 
 
 def contents_lines(contents: Contents, width: int = 100) -> list[str]:
@@ -36,3 +36,11 @@ def contents_words(contents: Contents) -> str:
         return contents.content or "nothing that is known"
     held = ", ".join(each.content or each.kind for each in contents.partitions)
     return f"{contents.table} with {figures.many(len(contents.partitions), 'partition')}{f' ({held})' if held else ''}"
+
+
+def left_out_words(report: SectorsReport) -> str:
+    """That others answer at the address who may be another disk; empty if nobody does."""
+    if not report.left_out:
+        return ""
+    alone, others = " and ".join(map(str, report.macs)), " and ".join(map(str, report.left_out))
+    return f"read from {alone} alone: nothing proves that {others} there is the same disk"

@@ -105,8 +105,7 @@ class LiveTable(ScrollView, can_focus=True, inherit_bindings=False):
     def show_keys(self, keys: Sequence[str], row_of: Callable[[str], Row], of: tuple[object, ...] = ()) -> None:
         """Show the rows of these keys, in this order; `row_of` makes one, now or when it is scrolled into view.
 
-        `of`: what rows are made of. While all of it is the same, no row is made twice: only keys come and go, as while someone
-        types into a filter.
+        `of`: what rows are made of. While all of it is the same, no row is made twice.
         """
         before, selected, seen = self._on_screen(), self.current_key, self._cursor_is_seen()
         if not of or len(of) != len(self._of) or not all(map(is_, of, self._of)):

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from aoetui.engine.api import ChooseInterfaces, DeleteExport, EngineError, NoAnswerError, SetReservation
-from aoetui.engine.commands.copying import CancelTask, ForgetTask, StartBench, StartCopy, TaskKind, TaskState
+from aoetui.engine.commands.copying import CancelTask, ForgetTask, ReadSectors, StartBench, StartCopy, TaskKind, TaskState
 from aoetui.engine.initiator.image_file import note_path, read_note
 from aoetui.engine.protocol.address import Mac
 from aoetui.engine.protocol.ata import identify_page
 from aoetui.engine.protocol.frames import AtaArgument
-from aoetui.engine.protocol.wire import SECTOR, AtaFlag, Command
+from aoetui.engine.protocol.wire import SECTOR, AtaFlag, AtaOp, Command
 from tests.support.bad_target import bad_target, holding
 from tests.support.copies import LARGE, copy, ended, sparse_disk, start, task_of
 from tests.support.engines import E91, PATIENCE, add, disk, engine_in, spec
@@ -27,7 +27,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from aoetui.engine.commands.copying import TaskSnapshot
     from aoetui.engine.local import LocalEngine
+    from aoetui.engine.protocol.frames import Frame
     from tests.support.bad_target import BadTarget
     from tests.support.netns import VethPair
 
@@ -340,15 +342,79 @@ def test_of_two_that_may_be_two_disks_one_alone_is_read(
     assert f"read from {first.mac} alone: nothing proves that {second.mac} there is the same disk" in whole.text
     assert copy(copying, TaskKind.COMPARE, tmp_path / "whole").state is TaskState.DONE
     assert copy(copying, TaskKind.COMPARE, tmp_path / "whole", macs=(second.mac,)).bad_sectors == 2048
-    reads = itertools.count()
-    first.rules.append(lambda request, answer: answer if request.header.command != Command.ATA or next(reads) < 20 else None)
-    stopped = copy(copying, TaskKind.IMAGE, tmp_path / "part", patience=1.0, window=1)
+
+
+def mute(target: BadTarget) -> None:
+    """It answers nothing from now on."""
+    target.rules.append(lambda _request, _answer: None)
+
+
+def stopped_at_20(copying: LocalEngine, target: BadTarget, kind: TaskKind, path: Path) -> TaskSnapshot:
+    """A copy with this target, which answers the first 20 reads or writes; it answers again once the copy has failed."""
+    asked = itertools.count()
+
+    def rule(request: Frame, answer: Frame | None) -> Frame | None:
+        identify = getattr(request.argument, "op_or_status", 0) == AtaOp.IDENTIFY
+        return answer if request.header.command != Command.ATA or identify or next(asked) < 20 else None
+
+    target.rules.append(rule)
+    stopped = copy(copying, kind, path, patience=1.0, window=1)
+    target.rules.remove(rule)
     assert stopped.state is TaskState.FAILED
     assert stopped.again is not None
-    assert stopped.again.macs == (first.mac,)
-    first.rules.append(lambda _request, _answer: None)
-    with pytest.raises(NoAnswerError, match=f"does not answer from {first.mac}"):
-        start(copying, TaskKind.IMAGE, tmp_path / "part", resume=True)
+    assert stopped.again.macs == (target.mac,)
+    return stopped
+
+
+def test_an_image_is_finished_from_where_it_was_begun_or_not_at_all(
+    alike: tuple[BadTarget, BadTarget], copying: LocalEngine, tmp_path: Path
+) -> None:
+    """Also where the other was not there at the beginning, or is named now."""
+    first, second = alike
+    first.rules.append(away := lambda _request, _answer: None)
+    part = tmp_path / "part"
+    stopped_at_20(copying, second, TaskKind.IMAGE, part)
+    first.rules.remove(away)
+    with pytest.raises(EngineError, match=f"was begun from {second.mac}, and nothing proves that {first.mac} at e9.1"):
+        start(copying, TaskKind.IMAGE, part, resume=True, macs=(first.mac,))
+    finished = copy(copying, TaskKind.IMAGE, part, resume=True, sparse=False)
+    assert part.read_bytes() == bytes([2]) * (2048 * SECTOR)
+    assert f"read from {second.mac} alone: nothing proves that {first.mac} there" in finished.text
+    stopped_at_20(copying, first, TaskKind.IMAGE, tmp_path / "other")
+    mute(first)
+    with pytest.raises(EngineError, match=f"was begun from {first.mac}, and nothing proves that {second.mac} at e9.1"):
+        start(copying, TaskKind.IMAGE, tmp_path / "other", resume=True)
+
+
+def test_a_restore_goes_on_to_where_it_was_begun(
+    alike: tuple[BadTarget, BadTarget], copying: LocalEngine, tmp_path: Path
+) -> None:
+    """The other disk, which was away at the beginning, is not written to."""
+    first, second = alike
+    (tmp_path / "image").write_bytes(bytes(2048 * SECTOR))
+    first.rules.append(away := lambda _request, _answer: None)
+    again = stopped_at_20(copying, second, TaskKind.RESTORE, tmp_path / "image").again
+    first.rules.remove(away)
+    mute(second)
+    assert again is not None
+    with pytest.raises(NoAnswerError, match=f"does not answer from {second.mac}"):
+        copying.submit(again).result(PATIENCE)
+    assert not writes(first)
+
+
+def test_the_sectors_that_are_shown_are_of_one(alike: tuple[BadTarget, BadTarget], copying: LocalEngine) -> None:
+    """Who looks on asks the same one."""
+    first, second = alike
+    report = copying.submit(ReadSectors(E91)).result(PATIENCE)
+    assert (report.macs, report.left_out, report.surely) == ((first.mac,), (second.mac,), ())
+    other = copying.submit(ReadSectors(E91, macs=(second.mac,))).result(PATIENCE)
+    assert (set(other.data), other.macs, other.surely) == ({2}, (second.mac,), (second.mac,))
+
+
+def writes(target: BadTarget) -> list[AtaArgument]:
+    """What it was asked to write."""
+    asked = target.of(Command.ATA)
+    return [each for each in asked if isinstance(each, AtaArgument) and each.flags & AtaFlag.WRITE]
 
 
 def test_two_that_may_be_two_disks_are_not_both_written_to(
@@ -359,8 +425,8 @@ def test_two_that_may_be_two_disks_are_not_both_written_to(
     for command in (StartCopy(TaskKind.RESTORE, E91, tmp_path / "image"), StartBench(E91, write=True)):
         with pytest.raises(EngineError, match=r"nothing proves that they are one disk.*--mac"):
             copying.submit(command).result(PATIENCE)
-    asked = [each for target in alike for each in target.of(Command.ATA)]
-    assert not any(isinstance(each, AtaArgument) and each.flags & AtaFlag.WRITE for each in asked)
+    assert not writes(alike[0])
+    assert not writes(alike[1])
 
 
 def test_a_disk_larger_than_its_commands_reach_is_left_alone(copying: LocalEngine, veth_pair: VethPair, tmp_path: Path) -> None:

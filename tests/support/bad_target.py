@@ -147,13 +147,17 @@ def bad_target(namespace: Namespace, link: str) -> Iterator[BadTarget]:
 
 
 def holding(byte: int) -> Rule:
-    """A disk all of whose bytes are this one."""
+    """A disk all of whose bytes are this one, whatever is written to it."""
 
     def rule(request: Frame, answer: Answer) -> Answer:
         asked = request.argument
-        if answer is None or not isinstance(asked, AtaArgument) or asked.op_or_status not in {AtaOp.READ, AtaOp.READ_EXT}:
+        if answer is None or not isinstance(asked, AtaArgument):
             return answer
-        data = bytes([byte]) * (asked.sector_count * SECTOR)
-        return replace(answer, argument=AtaArgument(0, 0, asked.sector_count, 0x40, asked.lba, data))
+        if asked.op_or_status in {AtaOp.READ, AtaOp.READ_EXT}:
+            data = bytes([byte]) * (asked.sector_count * SECTOR)
+            return replace(answer, argument=AtaArgument(0, 0, asked.sector_count, 0x40, asked.lba, data))
+        if asked.op_or_status in {AtaOp.WRITE, AtaOp.WRITE_EXT}:
+            return replace(answer, argument=AtaArgument(0, 0, 0, 0x40, asked.lba, b""))
+        return answer
 
     return rule

@@ -24,7 +24,7 @@ def test_every_other_sector_differs(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     """They are counted, and the first of them told: not a range is kept for each."""
     path = tmp_path / "image"
     path.write_bytes(bytes(SECTORS * SECTOR))
-    known = SimpleNamespace(identity=FakeDisk(SECTORS).identity)
+    known = SimpleNamespace(identity=FakeDisk(SECTORS).identity, left_out=())
     compare = CompareCopy(
         cast("Any", None), cast("Any", None), StartCopy(TaskKind.COMPARE, E91, path), cast("Any", known), SourceFile(path)
     )

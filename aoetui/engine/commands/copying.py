@@ -167,6 +167,16 @@ class SectorsReport:
     contents: Contents
     bad: tuple[Sectors, ...] = ()
     """Those of the sectors that cannot be read: zeros stand for them."""
+    macs: tuple[Mac, ...] = ()
+    """Those that were asked, where the serial is not unique;"""
+    left_out: tuple[Mac, ...] = ()
+    """and those that answer there too, and may be another disk."""
+
+    @property
+    def surely(self) -> tuple[Mac, ...]:
+        """The MACs to bind a change to, so that it meets the disk that was looked at; none where it can be no other, or where it
+        is refused anyhow."""
+        return () if self.left_out else self.macs
 
 
 @dataclass(frozen=True, slots=True)

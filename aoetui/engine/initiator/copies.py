@@ -100,7 +100,7 @@ class Copy:
         others = self.known.left_out
         if not others:
             return ""
-        alone = ", ".join(map(str, self.command.macs))
+        alone = ", ".join(map(str, self.known.macs))
         return f", read from {alone} alone: nothing proves that {' and '.join(map(str, others))} there is the same disk"
 
     def _ended(self, transfer: Transfer, problem: str, watch: Watch, text: str) -> Outcome:

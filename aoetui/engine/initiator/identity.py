@@ -16,7 +16,7 @@ from aoetui.engine.protocol.transfer_path import PathFacts
 from aoetui.engine.protocol.wire import AtaOp, Command, ReserveOp
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from aoetui.engine.core import Core
     from aoetui.engine.initiator.conversations import Conversation
@@ -37,8 +37,26 @@ class Known:
     paths: tuple[TargetPath, ...]
     """Those that said so; never empty."""
     device: RemoteDevice
-    left_out: tuple[Mac, ...] = ()
-    """MACs that answer at the address too, and are not used: nothing proves that they are the same disk."""
+
+    @property
+    def unique(self) -> bool:
+        """Whether its serial is no other disk's: all that have it are one."""
+        said = self.identity
+        return said.model not in MODELS_WITHOUT_UNIQUE_SERIAL and said.serial not in SERIALS_OF_NOBODY
+
+    @property
+    def macs(self) -> tuple[Mac, ...]:
+        """Those of its paths, sorted."""
+        return tuple(sorted({path.mac for path in self.paths}))
+
+    @property
+    def left_out(self) -> tuple[Mac, ...]:
+        """MACs that answer at the address too, and are not used: nothing proves that they are the same disk."""
+        return () if self.unique else tuple(sorted({path.mac for path in self.device.paths}.difference(self.macs)))
+
+    def over(self, macs: Collection[Mac]) -> Known:
+        """The device over these of its MACs alone, of which it must have one."""
+        return replace(self, paths=tuple(path for path in self.paths if path.mac in macs))
 
     def facts(self, core: Core, window: int | None) -> list[PathFacts]:
         """The paths as a transfer takes them. A buffer count is the target's own, by MAC: paths to one MAC share it."""
@@ -102,8 +120,8 @@ def refuse_unproven(known: Known, macs: Sequence[Mac]) -> None:
 
     Targets of one kind on hosts of one name say the same of themselves; each disk would be given a part of what is written.
     """
-    several = _unproven(known, macs)
-    if several:
+    several = sorted({path.mac for path in known.device.paths})
+    if not macs and not known.unique and len(several) > 1:
         raise EngineError(
             f"{known.address} answers from {' and '.join(map(str, several))}, and nothing proves that they are one disk"
             f" (serial {known.identity.serial!r} is not unique): name the one to write to with --mac,"
@@ -117,19 +135,7 @@ def surely_one(known: Known, macs: Sequence[Mac]) -> Known:
 
     An image with a part of each would be of neither.
     """
-    several = _unproven(known, macs)
-    if not several:
-        return known
-    first, *others = several
-    return replace(known, paths=tuple(path for path in known.paths if path.mac == first), left_out=tuple(others))
-
-
-def _unproven(known: Known, macs: Sequence[Mac]) -> list[Mac]:
-    """Its MACs, where there are several that nothing proves to be one disk; empty if some were named."""
-    said = known.identity
-    several = sorted({path.mac for path in known.paths})
-    unique = said.model not in MODELS_WITHOUT_UNIQUE_SERIAL and said.serial not in SERIALS_OF_NOBODY
-    return [] if macs or unique or len(several) < 2 else several
+    return known if macs or known.unique else known.over(known.macs[:1])
 
 
 def size_of(device: RemoteDevice, paths: Sequence[TargetPath]) -> int | None:

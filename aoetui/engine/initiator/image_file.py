@@ -36,7 +36,7 @@ _NO_ROOM = {errno.ENOSPC, errno.EDQUOT}
 _GIVEN_UP = 512
 """Sectors that a full disk's note is worth."""
 _A_HOLE = bytes(SECTOR)
-_VERSION = 1
+_VERSION = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,7 @@ class PartNote:
     bad: tuple[tuple[int, int], ...] = ()
     """but for these, which could not be read."""
     macs: tuple[str, ...] = ()
-    """Those of the target that alone were read; all if empty."""
+    """Those that it was read from, where the serial is not unique: another MAC may be another disk."""
     version: int = field(default=_VERSION)
 
     def same_copy(self, other: PartNote) -> bool:
@@ -77,7 +77,7 @@ def read_note(path: Path) -> PartNote:
     try:
         said = json.loads(where.read_text(encoding="utf-8"))
         bad = tuple((int(start), int(end)) for start, end in said["bad"])
-        macs = tuple(str(Mac.parse(each)) for each in said["macs"])
+        macs = tuple(str(Mac.parse(str(each))) for each in said["macs"])
         note = PartNote(**(said | {"bad": bad, "macs": macs}))
         sound = note.version == _VERSION and _is_whole(note)
     except FileNotFoundError:

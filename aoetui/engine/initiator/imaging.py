@@ -39,7 +39,7 @@ class ImageCopy(Copy):
             offset=self.begin,
             length=self.end - self.begin,
             next=self.begin,
-            macs=tuple(map(str, command.macs)),
+            macs=() if known.unique else tuple(map(str, command.macs)),
         )
         if command.resume:
             note = self._earlier(note)
@@ -105,7 +105,7 @@ class ImageCopy(Copy):
         if note.bad:
             text = (
                 f"{path} is whole but for {bad} sector{'s' if bad > 1 else ''} of {self.command.address} that cannot be read,"
-                f" the first of them {note.bad[0][0]}: zeros stand for {'them' if bad > 1 else 'it'}"
+                f" the first of them {note.bad[0][0]}: zeros stand for {'them' if bad > 1 else 'it'}{self._left_out()}"
             )
             return Outcome(TaskState.FAILED, text, note.bad, bad, again)
         try:

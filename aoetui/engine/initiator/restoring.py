@@ -218,14 +218,10 @@ def prepared(core: Core, command: StartCopy) -> Copy:
     conversation = None
     try:
         conversation = core.conversations.open()
-        command = replace(command, macs=command.macs or _noted_macs(command))
         known = known_device(core, conversation, command.address, command.macs, command.serial)
-        if command.kind is TaskKind.RESTORE:
-            refuse_unproven(known, command.macs)
-        else:
-            known = surely_one(known, command.macs)
-        if known.left_out:
-            command = replace(command, macs=(known.paths[0].mac,))
+        if not known.unique:
+            known = _one_disk(known, command)
+            command = replace(command, macs=known.macs)  # whoever goes on with it does so with the same
         if source is None:
             return ImageCopy(core, conversation, command, known)
         kind = RestoreCopy if command.kind is TaskKind.RESTORE else CompareCopy
@@ -238,9 +234,26 @@ def prepared(core: Core, command: StartCopy) -> Copy:
         raise
 
 
-def _noted_macs(command: StartCopy) -> tuple[Mac, ...]:
-    """Those that alone were read for the image that is to be finished."""
-    return tuple(map(Mac.parse, read_note(command.path).macs)) if command.resume else ()
+def _one_disk(known: Known, command: StartCopy) -> Known:
+    """The device over MACs that are one disk as far as can be told. Raises EngineError where they would have to be named.
+
+    What goes on with an image is read from where its beginning was.
+    """
+    if command.kind is TaskKind.RESTORE:
+        refuse_unproven(known, command.macs)
+        return known
+    if not command.resume:
+        return surely_one(known, command.macs)
+    begun = tuple(map(Mac.parse, read_note(command.path).macs))
+    others = [str(mac) for mac in known.macs if mac not in begun]
+    if (command.macs and others) or not set(begun).intersection(known.macs):
+        names = " and ".join(map(str, begun)) or "an unknown MAC"
+        raise EngineError(
+            f"{command.path} was begun from {names}, and nothing proves that {' and '.join(others)} at {command.address} is the"
+            " same disk: go on when that answers again, or begin anew with --overwrite",
+            field="path",
+        )
+    return known.over(begun)
 
 
 def _refuse_unfinished(path: Path) -> None:

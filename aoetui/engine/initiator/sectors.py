@@ -89,4 +89,15 @@ def read_sectors(core: Core, command: ReadSectors) -> SectorsReport:
         data = disk.read(command.lba, command.count)
         bad = tuple(Sectors(start, end) for start, end in joined(disk.bad))
         contents = contents_of(disk) if command.recognise else Contents()
-        return SectorsReport(command.address, said.sectors * SECTOR, said.model, said.serial, command.lba, data, contents, bad)
+        return SectorsReport(
+            address=command.address,
+            size=said.sectors * SECTOR,
+            model=said.model,
+            serial=said.serial,
+            lba=command.lba,
+            data=data,
+            contents=contents,
+            bad=bad,
+            macs=() if known.unique else known.macs,
+            left_out=known.left_out,
+        )

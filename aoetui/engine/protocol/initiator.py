@@ -201,7 +201,7 @@ class ScannerMachine:
     @property
     def _pause(self) -> float:
         """Seconds between two broadcasts, as many as there are to answer."""
-        return max(self._interval, min(self._san.path_count / ANSWERS_A_SECOND, DEFAULT_INTERVAL))
+        return max(self._interval, min(self._san.answering / ANSWERS_A_SECOND, DEFAULT_INTERVAL))
 
     def _next_tag(self) -> int:
         return SCANNER_TAG_BIT | next(self._tags) % SCANNER_TAGS

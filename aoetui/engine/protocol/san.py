@@ -56,10 +56,9 @@ class San:
         self.ignored_paths = 0
         """Answers that would have made a path beyond the bounds, since the start."""
         self.changes: deque[Change] = deque(maxlen=MAX_CHANGES)
-        self.path_count = 0
-        """Of all devices."""
         self._questions = questions
         self._devices: dict[tuple[int, int], DeviceRecord] = {}
+        self._path_count = 0
         self._doubted: set[DeviceRecord] = set()
         self._flapping: set[DeviceRecord] = set()
         self._order: list[DeviceRecord] | None = []
@@ -68,6 +67,11 @@ class San:
 
     def __len__(self) -> int:
         return len(self._devices)
+
+    @property
+    def answering(self) -> int:
+        """Paths that are up."""
+        return sum(path.state is DeviceState.UP for path in self.paths())
 
     def paths(self) -> list[PathRecord]:
         """Every path, of all devices."""
@@ -92,7 +96,7 @@ class San:
     ) -> None:
         """Keep a path that answered for the first time, unless there are too many."""
         device = self._devices.get((shelf, slot))
-        if self.path_count >= MAX_PATHS or (device is not None and len(device.paths) >= MAX_PATHS_OF_DEVICE):
+        if self._path_count >= MAX_PATHS or (device is not None and len(device.paths) >= MAX_PATHS_OF_DEVICE):
             self.ignored_paths += 1
             return
         if device is None:
@@ -102,7 +106,7 @@ class San:
         path = PathRecord(device, mac, interface, advertised, link_sector_count, first_seen=now, last_seen=now)
         device.paths[mac, interface] = path
         device.forget_value()
-        self.path_count += 1
+        self._path_count += 1
         self.changes.append(PathFound(device.address, mac, interface))
         self._update_state(device)
         self._judge(device, now)
@@ -236,7 +240,7 @@ class San:
         device = path.device
         del device.paths[path.mac, path.interface]
         device.forget_value()
-        self.path_count -= 1
+        self._path_count -= 1
         if not device.paths:
             del self._devices[device.address.shelf, device.address.slot]
             self._flapping.discard(device)
