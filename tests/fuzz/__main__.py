@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import sys
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tests.fuzz import pure, wire
@@ -53,6 +54,8 @@ def main(words: Sequence[str]) -> int:
         "--wire", action="store_true", help="against a running target in private namespaces, not the pure machines"
     )
     parser.add_argument("--compiled", action="store_true", help="a compiled lane against the reference path; needs numba")
+    parser.add_argument("--capture", type=Path, metavar="FILE", help="requests of a pcap before both, instead of made-up ones")
+    parser.add_argument("--sectors", type=int, default=1 << 17, help="of the disks that were asked in the capture")
     parser.add_argument("--mtu", type=int, default=1500, help="of the wire")
     options = parser.parse_args(words)
     refusal = netns.enter() if options.wire else ""
@@ -60,6 +63,8 @@ def main(words: Sequence[str]) -> int:
         parser.error(refusal)
     show = Progress().show
     try:
+        if options.capture:
+            return _captured(options.capture, options.sectors)
         if options.compiled:
             return _compiled(options.seed, options.count, options.first)
         if options.wire:
@@ -79,6 +84,13 @@ def _compiled(seed: int, count: int, first: int) -> int:
     from tests.fuzz import compiled
 
     print(compiled.run(seed, count, first=first, show=Progress().show_tally).report())  # noqa: T201
+    return 0
+
+
+def _captured(path: Path, sectors: int) -> int:
+    from tests.fuzz import captured  # there may be no numba
+
+    print(captured.run(path, sectors).report())  # noqa: T201
     return 0
 
 

@@ -32,7 +32,7 @@ from tests.fuzz.requests import Place, World
 from tests.fuzz.waiting_path import LINK, Times, WaitingPath
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
 CHUNK = 20_000
 """Frames of one chunk."""
@@ -68,12 +68,23 @@ class Tally:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class Disk:
+    """What an export serves: so many sectors of a file, behind `offset` and before `tail` further ones."""
+
+    sectors: int
+    offset: int
+    tail: int
+    read_only: bool
+    buffer_count: int
+
+
 class Stage:
     """One lane and its exports, three times: on files, in the model, and in the reference path that waits behind the lane."""
 
     def __init__(self, rng: Dice, keep: ExitStack) -> None:
         self._rng = rng
-        mtu, vlan = rng.pick((1500, 1500, 9000)), rng.pick((0, 0, 0, 5, 4094))
+        mtu, vlan = self.link()
         self.vlan = vlan
         self.port = PortFacts(Mac(TARGET), sectors_per_frame(mtu), longest_frame(mtu))
         self.rig = keep.enter_context(LaneRig(TARGET, mtu=mtu, sectors=self.port.sector_count, vlan=vlan, slots=256))
@@ -81,7 +92,7 @@ class Stage:
         self.folder = Path(keep.enter_context(tempfile.TemporaryDirectory(dir=rng.pick(_FOLDERS))))
         self.paths: list[WaitingPath] = []
         self.models: list[Model] = []
-        for number, address in enumerate(rng.sample(_ADDRESSES, rng.pick((1, 2, 3)))):
+        for number, address in enumerate(self.addresses()):
             self._add(self.folder / str(number), address, keep)
         self.one_by_one = OneByOne(self.port, self.models)
         places = [Place(*address, sectors) for address, sectors in self._places()]
@@ -90,30 +101,48 @@ class Stage:
         """What was routed, and is not taken from the FIFO."""
         self.batches = 0
 
+    def link(self) -> tuple[int, int]:
+        """MTU, and VLAN or 0."""
+        return self._rng.pick((1500, 1500, 9000)), self._rng.pick((0, 0, 0, 5, 4094))
+
+    def addresses(self) -> Sequence[tuple[int, int]]:
+        """Of the exports."""
+        return self._rng.sample(_ADDRESSES, self._rng.pick((1, 2, 3)))
+
+    def disk(self) -> Disk:
+        """The next export's."""
+        rng = self._rng
+        return Disk(
+            sectors=rng.pick(_SECTORS),
+            offset=rng.pick((0, 0, 1, 3, 8)),
+            tail=rng.pick((0, 0, 5)),
+            read_only=rng.random() < 0.15,
+            buffer_count=rng.pick((2, 5, 16, 64, 64, 65535)),
+        )
+
     def _places(self) -> list[tuple[tuple[int, int], int]]:
         facts = [path.facts.now for path in self.paths]
         return [((each.address.shelf, each.address.slot), each.sectors) for each in facts]
 
     def _add(self, file: Path, address: tuple[int, int], keep: ExitStack) -> None:
-        rng = self._rng
-        sectors, offset, tail = rng.pick(_SECTORS), rng.pick((0, 0, 1, 3, 8)), rng.pick((0, 0, 5))
-        content = bytearray(rng.randbytes((offset + sectors + tail) * SECTOR))
+        disk = self.disk()
+        content = bytearray(self._rng.randbytes((disk.offset + disk.sectors + disk.tail) * SECTOR))
         file.write_bytes(content)
         spec = ExportSpec(
             address=Address(*address),
             path=file,
             interfaces=(LINK,),
-            read_only=rng.random() < 0.15,
-            offset=offset,
-            length=sectors,
-            buffer_count=rng.pick((2, 5, 16, 64, 64, 65535)),
+            read_only=disk.read_only,
+            offset=disk.offset,
+            length=disk.sectors,
+            buffer_count=disk.buffer_count,
         )
         path = WaitingPath(spec, self.policy(), self.state(), self.times, self.rig.lane)
         path.fast.join(self.rig.lane)
         keep.callback(path.backing.close)
         keep.callback(path.fast.unmap)
         self.paths.append(path)
-        self.models.append(Model(path.facts, content, offset * SECTOR))
+        self.models.append(Model(path.facts, content, disk.offset * SECTOR))
 
     def policy(self) -> AccessPolicy:
         """Whom an export answers."""

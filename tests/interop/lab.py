@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Self
 
 from tests.support.netns import Namespace, join
-from tests.support.program import Program, environment
+from tests.support.program import Program, environment, until
 
 from .initiator import Initiator
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 NEAR_LINK, FAR_LINK, TAP = "san0", "br0", "tap0"
 SHELF, SLOT = 9, 1
 DEADLINE = 60
+
+_AOE = "ether proto 0x88a2 or vlan"
 
 
 class Lab:
@@ -92,3 +96,14 @@ class Lab:
         self._stack.callback(made.close)
         made.find()
         return made
+
+
+@contextmanager
+def captured(lab: Lab) -> Iterator[Path]:
+    """A capture at the initiators' end. Whoever has seen the last frame in it may end it."""
+    pcap, log = lab.folder / "wire.pcap", lab.folder / "tcpdump.log"
+    tcpdump = lab.start(lab.far, "tcpdump", "-Z", "root", "-U", "--immediate-mode", "-i", FAR_LINK, "-w", str(pcap), _AOE)
+    until(lambda: "listening on" in log.read_text(), "tcpdump's capture")
+    yield pcap
+    tcpdump.send_signal(signal.SIGINT)
+    tcpdump.wait()

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 import signal
 import subprocess
+from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 import pytest
 
-from .lab import FAR_LINK, NEAR_LINK, SHELF, SLOT, TAP
+from aoetui.engine.fast_path import SWITCH
+
+from .lab import FAR_LINK, NEAR_LINK, SHELF, SLOT, TAP, captured
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,7 +25,7 @@ if TYPE_CHECKING:
     from .guest import Guest, GuestResult
     from .lab import Lab
 
-pytestmark = pytest.mark.interop("e2fsck", "debugfs")
+pytestmark = pytest.mark.interop("e2fsck", "debugfs", "tcpdump")
 
 DISK_MIB = 64
 LIBRARY = """
@@ -116,12 +120,25 @@ def test_file_system(make_lab: Callable[[int], Lab], guest: Guest, mtu: int, pay
     lab = make_lab(mtu)
     disk = lab.disk(DISK_MIB)
     target = lab.export(disk)
-    result = run(guest, lab, FILE_SYSTEM, mtu)
+    with captured(lab) as capture:
+        result = run(guest, lab, FILE_SYSTEM, mtu)
     stop(target)
     assert f"payload={payload}\n" in result.output
     assert f"size={DISK_MIB * 2048}\n" in result.output
     assert result.output.count(": OK\n") == 9
     check_file(disk, result.output, 9)
+    both_paths_answer(capture)
+
+
+def both_paths_answer(capture: Path) -> None:
+    """What the driver asked, once more: the compiled loop answers as the interpreted path does."""
+    if os.environ.get(SWITCH) == "0" or find_spec("numba") is None:
+        return  # there is one path alone
+    from tests.fuzz import captured as replayed  # it needs numba
+
+    tally = replayed.run(capture, DISK_MIB << 11)
+    answered = sum(count for fate, count in tally.fates.items() if fate > 0)
+    assert answered > tally.frames / 2 > 500, tally.report()
 
 
 def test_target_restarts_under_load(lab: Lab, guest: Guest) -> None:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import pytest
@@ -13,17 +11,15 @@ from tests.support.program import until
 from tests.support.tap import initiator_in
 
 from .initiator import FLUSH_EXT, IDENTIFY, READ_EXT, WRITE_EXT
-from .lab import FAR_LINK, SHELF, SLOT
+from .lab import FAR_LINK, SHELF, SLOT, captured
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from .initiator import Initiator
     from .lab import Lab
 
 pytestmark = pytest.mark.interop("tshark", "tcpdump")
-AOE = "ether proto 0x88a2 or vlan"
 FIELDS = ("aoe.response", "aoe.flags_error", "aoe.error", "aoe.major", "aoe.minor", "aoe.cmd", "aoe.ata.cmd", "aoe.ata.status")
 
 
@@ -38,17 +34,6 @@ def converse(initiator: Initiator) -> None:
     assert initiator.ata(READ_EXT, lba=1 << 30, sectors=1).argument[3] & 0x01
     unknown = initiator.ask(0xF0, bytes(8))
     assert (unknown.flags, unknown.error) == (0x1C, 1)
-
-
-@contextmanager
-def captured(lab: Lab) -> Iterator[Path]:
-    """A capture at the initiators' end. Whoever has seen the last frame in it may end it."""
-    pcap, log = lab.folder / "wire.pcap", lab.folder / "tcpdump.log"
-    tcpdump = lab.start(lab.far, "tcpdump", "-Z", "root", "-U", "--immediate-mode", "-i", FAR_LINK, "-w", str(pcap), AOE)
-    until(lambda: "listening on" in log.read_text(), "tcpdump's capture")
-    yield pcap
-    tcpdump.send_signal(signal.SIGINT)
-    tcpdump.wait()
 
 
 @pytest.fixture
