@@ -42,6 +42,12 @@ def copying(veth_pair: VethPair) -> Iterator[LocalEngine]:
         yield engine
 
 
+def sees_up(engine: LocalEngine, link: str) -> bool:
+    """Whether it knows that this link is up."""
+    facts = engine._core.links.current().get(link)
+    return facts is not None and facts.admin_up and facts.carrier
+
+
 def test_imaged_compared_and_restored(near: LocalEngine, copying: LocalEngine, tmp_path: Path) -> None:
     backing, image = disk(tmp_path), tmp_path / "image"
     original = backing.read_bytes()
@@ -145,7 +151,7 @@ def test_the_other_cable_takes_over(near: LocalEngine, copying: LocalEngine, vet
     """Two cables; one is pulled in the middle, and nobody waits for it."""
     backing = sparse_disk(tmp_path)
     join(veth_pair.near, "near1", veth_pair.far, "far1")
-    wait_until(lambda: {"near1"} <= near._core.links.current().keys(), "the second link")
+    wait_until(lambda: sees_up(near, "near1") and sees_up(copying, "far1"), "the second cable")
     add(near, spec(backing, interfaces=("near0", "near1")))
     copying.submit(ChooseInterfaces(("far0", "far1"))).result(PATIENCE)
     wait_until(lambda: {"far0", "far1"} <= copying._core.ports.all().keys(), "both ports")
@@ -321,7 +327,7 @@ def test_what_was_not_compared_is_not_called_the_same(near: LocalEngine, copying
 def alike(copying: LocalEngine, veth_pair: VethPair) -> Iterator[tuple[BadTarget, BadTarget]]:
     """Two targets at one address that say the same of themselves and hold different bytes, sorted by MAC."""
     join(veth_pair.near, "near1", veth_pair.far, "far1")
-    wait_until(lambda: "far1" in copying._core.links.current(), "the second link")
+    wait_until(lambda: sees_up(copying, "far1"), "the second cable")
     copying.submit(ChooseInterfaces(("far0", "far1"))).result(PATIENCE)
     wait_until(lambda: {"far0", "far1"} <= copying._core.ports.all().keys(), "both ports")
     with bad_target(veth_pair.near, "near0") as one, bad_target(veth_pair.near, "near1") as other:
