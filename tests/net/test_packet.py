@@ -11,6 +11,7 @@ import pytest
 
 from aoetui.engine.protocol.wire import ETHERNET_HEADER
 from tests.support.waiting import DEADLINE, wait_until
+from tests.support.wires import next_frames
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,9 +27,7 @@ def take(wire: PacketSocket, count: int) -> list[bytes]:
     """Receive until there are `count` frames."""
     frames: list[bytes] = []
     while len(frames) < count:
-        more = wire.receive(DEADLINE)
-        assert more, f"{len(frames)} frames of {count} came"
-        frames += more
+        frames += next_frames(wire)
     return frames
 
 

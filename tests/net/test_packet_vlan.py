@@ -12,7 +12,7 @@ from aoetui.engine.packet import PacketSocket
 from aoetui.engine.protocol.wire import ETHERNET_HEADER
 from tests.support.netns import veth_pair as make_veth_pair
 from tests.support.tap import Seen, tap, with_tag
-from tests.support.waiting import DEADLINE
+from tests.support.wires import next_frames
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -43,9 +43,7 @@ def heard(veth_pair: VethPair, name: str, *frames: bytes) -> tuple[list[bytes], 
             sender.send(frame)
         taken: list[bytes] = []
         while LAST not in taken:
-            more = wire.receive(DEADLINE)
-            assert more, taken
-            taken += more
+            taken += next_frames(wire)
         return taken[:-1], wire.statistics().foreign_vlan
 
 
@@ -98,7 +96,7 @@ def test_what_this_host_sends_itself_is_not_heard(veth_pair: VethPair) -> None:
     with port(veth_pair.near, VLAN) as wire, tap(veth_pair.near, "near0") as here, tap(veth_pair.far, "far0") as there:
         here.send(with_tag(BROADCAST + NEAR + AOE, TAG))
         there.send(with_tag(LAST, TAG))
-        assert wire.receive(DEADLINE) == [LAST]
+        assert next_frames(wire) == [LAST]
 
 
 @pytest.mark.parametrize("mtu", [1500, 9000])
@@ -113,7 +111,7 @@ def test_frames_of_a_whole_mtu_cross_with_their_tag(mtu: int) -> None:
         assert wire.statistics().send_failed == 1
         back = NEAR + FAR + full[12:]
         other.send(with_tag(back, TAG))
-        assert wire.receive(DEADLINE) == [back]
+        assert next_frames(wire) == [back]
 
 
 def test_a_missing_interface_is_named(namespace: Namespace) -> None:

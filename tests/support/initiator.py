@@ -23,6 +23,7 @@ from aoetui.engine.protocol.frames import (
 from aoetui.engine.protocol.header import Header
 from aoetui.engine.protocol.wire import SECTOR, VERSION, AtaFlag, AtaOp, Command, ConfigOp, DirectiveOp, MaskOp, ReserveOp
 from tests.support.waiting import DEADLINE
+from tests.support.wires import next_frames
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -121,7 +122,7 @@ class Initiator:
 
     def heard(self) -> list[Frame]:
         """What comes in: waits for at least one frame."""
-        return self.decoded(self.wire.receive(DEADLINE))
+        return self.decoded(next_frames(self.wire))
 
     @staticmethod
     def decoded(frames: list[bytes]) -> list[Frame]:
