@@ -47,6 +47,7 @@ def test_five_thousand_targets_answer_one_broadcast_and_none_is_lost(near: Local
                 (each.address, each.first_seen) for each in before.devices
             ]
             (link,) = [each for each in after.links if each.name == "near0"]
-            assert link.ring_dropped == 0
+            if link.data_path == "compiled":  # else Python empties the ring, which so many fill: those are asked for again
+                assert link.ring_dropped == 0
         finally:
             targets.kill()
