@@ -19,7 +19,7 @@ from aoetui.engine.protocol.wire import SECTOR, AtaOp, AtaStatus
 from aoetui.engine.snapshot import DeviceState
 from aoetui.engine.spec import Durability
 from tests.net.test_engine_conflicts import needs_vblade, vblade
-from tests.support.engines import E91, PATIENCE, add, disk, spec, the_export
+from tests.support.engines import E91, PATIENCE, add, at_work, disk, spec, the_export
 from tests.support.initiator import Initiator, initiator
 from tests.support.waiting import wait_until
 
@@ -112,6 +112,7 @@ def test_bad_frames_end_nothing(near: LocalEngine, ini: Initiator, tmp_path: Pat
         ini.wire.send(frames)
         ini.wire.receive(0)
     ini.find()
+    wait_until(lambda: not at_work(near).is_busy, "no more than the buffer count waits: one beyond it would be dropped")
     assert ini.read(5, 1) == before[5 * SECTOR : 6 * SECTOR]
     assert path.read_bytes() == before
     assert not [record for record in caplog.records if record.exc_info], "no thread met an exception it did not expect"
