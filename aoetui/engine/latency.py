@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from operator import sub
+from operator import add, sub
 from typing import TYPE_CHECKING
 
 from aoetui.engine.snapshot import Latency
@@ -63,10 +63,11 @@ def _percentile(buckets: Iterable[tuple[float, int]], wanted: float) -> float | 
 
 def add_counts(all_counts: Iterable[Sequence[int]]) -> list[int]:
     """Add counts up, step by step."""
-    busy = [counts for counts in all_counts if any(counts)]
-    if len(busy) < 2:  # as with most of many exports
-        return list(busy[0]) if busy else [0] * STEPS
-    return list(map(sum, zip(*busy, strict=True)))
+    total = [0] * STEPS
+    for counts in all_counts:
+        if any(counts):  # most are not, with many exports
+            total = list(map(add, total, counts))
+    return total
 
 
 class LatencyMeter:
@@ -78,6 +79,11 @@ class LatencyMeter:
     def sample(self, counts: list[int]) -> None:
         """Take the counts of now."""
         self._samples.append(counts)
+
+    @property
+    def latest(self) -> list[int]:
+        """The counts that were sampled last; empty before."""
+        return self._samples[-1] if self._samples else []
 
     @property
     def recent(self) -> list[int]:

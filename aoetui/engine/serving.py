@@ -373,8 +373,8 @@ class Serving:
         """Take every export's counters, and have it look at its backing, once a second."""
         self._look()
         for held in self.held():
-            held.meter.sample(held.counters(), now)
-            held.latency.sample(held.latency_counts())
+            moved = held.meter.sample(held.counters(), now)  # before the latencies: what is answered in between moves the next
+            held.latency.sample(held.latency_counts() if moved else held.latency.latest)
 
     def _publish(self) -> None:
         table: dict[str, _ServedHere] = {}

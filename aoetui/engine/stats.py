@@ -33,11 +33,11 @@ class RateMeter:
         self.rates = Rates()
         self.history: deque[Rates] = deque(maxlen=HISTORY)
 
-    def sample(self, counters: Counters, now: float) -> None:
-        """Take the counters of `now` (monotonic seconds). The first sample only sets the base."""
+    def sample(self, counters: Counters, now: float) -> bool:
+        """Take the counters of `now` (monotonic seconds), and say if they moved. The first sample only sets the base."""
         before, self._before = self._before, (now, counters)
         if before is None or now <= before[0]:
-            return
+            return True
         seconds, then = now - before[0], before[1]
         self.rates = Rates(
             read_bytes=(counters.read_bytes - then.read_bytes) / seconds,
@@ -46,6 +46,7 @@ class RateMeter:
             writes=(counters.writes - then.writes) / seconds,
         )
         self.history.append(self.rates)
+        return counters != then
 
 
 class LinkMeter:

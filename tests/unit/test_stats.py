@@ -16,6 +16,13 @@ def test_a_rate_is_the_difference_over_the_time_that_passed() -> None:
     assert list(meter.history) == [meter.rates]
 
 
+def test_it_says_whether_the_counters_moved() -> None:
+    meter = RateMeter()
+    assert meter.sample(Counters(reads=5), 10.0), "nobody knows yet"
+    assert not meter.sample(Counters(reads=5), 11.0)
+    assert meter.sample(Counters(reads=5, others=1), 12.0)
+
+
 def test_two_samples_of_one_moment_divide_by_nothing() -> None:
     meter = RateMeter()
     meter.sample(Counters(), 10.0)
