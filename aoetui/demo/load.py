@@ -42,9 +42,9 @@ _REST_PERIOD, _REST_LENGTH = 120.0, 40.0
 class Load:
     """Uses the devices that `engine` finds on these interfaces, until stopped. Of answers it is only looked at that they came."""
 
-    def __init__(self, engine: LocalEngine, open_wire: Callable[[str], Wire], interfaces: Sequence[str]) -> None:
+    def __init__(self, engine: LocalEngine, open_wire: Callable[[str, int], Wire], interfaces: Sequence[str]) -> None:
         self._engine = engine
-        self._wires: Mapping[str, Wire] = {name: open_wire(name) for name in interfaces}
+        self._wires: Mapping[str, Wire] = {name: open_wire(name, 1) for name in interfaces}
         self._tags = itertools.count(1)
         self._sectors = itertools.count(0, 8)
         self._waiting: dict[tuple[str, Address], int] = {}

@@ -11,8 +11,8 @@ from aoetui.demo.load import Load
 from aoetui.demo.peer import CABLES, OURS, THEIRS
 from aoetui.engine.links import LinkCounters, LinkFacts
 from aoetui.engine.local import LocalEngine
-from aoetui.engine.packet import WireStatistics
 from aoetui.engine.protocol.address import BROADCAST_MAC, Mac
+from aoetui.engine.receive_queue import WireStatistics
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -46,8 +46,12 @@ class MemoryWire:
         return False
 
     @property
-    def lane(self) -> None:
+    def lanes(self) -> tuple[()]:
         """There is no ring that a compiled loop could work on."""
+        return ()
+
+    def lane_of(self, mac: Mac) -> None:
+        """None of them."""
 
     @property
     def interpreted(self) -> str:
@@ -59,9 +63,9 @@ class MemoryWire:
         """A full inbox."""
         return _INBOX * self.mtu
 
-    def fileno(self) -> int:
-        """There is no descriptor."""
-        return -1
+    def filenos(self) -> tuple[()]:
+        """There are no descriptors."""
+        return ()
 
     def receive(self, timeout: float) -> list[bytes]:
         """Wait up to `timeout` seconds for at least one frame; at most 256 are returned."""
@@ -151,8 +155,8 @@ def start(folder: Path) -> tuple[LocalEngine, Callable[[], None]]:
     return engine, end
 
 
-def _opener(cables: Sequence[Cable], end: int, names: Sequence[str]) -> Callable[[str], MemoryWire]:
-    return lambda name: MemoryWire(cables[names.index(name)], end)
+def _opener(cables: Sequence[Cable], end: int, names: Sequence[str]) -> Callable[[str, int], MemoryWire]:
+    return lambda name, _queues: MemoryWire(cables[names.index(name)], end)
 
 
 def _engine(config: ConfigFile, cables: Sequence[Cable], end: int, names: Sequence[str]) -> LocalEngine:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from aoetui.engine.acl import UnknownWordError, is_mac, members
 from aoetui.engine.api import EngineError
 from aoetui.engine.config_text import Layout, Section, lay_out
-from aoetui.engine.config_values import EXPORT_KEYS, READERS, BadValueError, access_list, names
+from aoetui.engine.config_values import EXPORT_KEYS, READERS, BadValueError, access_list, names, queues
 from aoetui.engine.protocol.address import Address
 from aoetui.engine.spec import ExportSpec
 from aoetui.engine.window import windows_meet
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 _LINE = re.compile(r"\(at line (\d+), column \d+\)$")
 _REQUIRED = ("shelf", "slot", "path", "interfaces")
 _TOP = ("engine", "acl", "export")
-_ENGINE = ("interfaces",)
+_ENGINE = ("interfaces", "queues")
 
 
 class ConfigError(EngineError):
@@ -43,6 +43,8 @@ class Config:
     """In the file's order."""
     groups: Mapping[str, frozenset[Mac]] = field(default_factory=dict)
     """`[acl]`: named groups of MACs."""
+    queues: int = 1
+    """`[engine] queues`: receive queues of each port, 1 to MAX_QUEUES."""
 
 
 def read_config(text: str, file: Path) -> Config:
@@ -50,13 +52,13 @@ def read_config(text: str, file: Path) -> Config:
     data = _load(text, file)
     layout = lay_out(text)
     _refuse_unknown(data, _TOP, layout.top, 1, file)
-    interfaces = _read_engine(data["engine"], layout, file) if "engine" in data else None
+    interfaces, count = _read_engine(data["engine"], layout, file) if "engine" in data else (None, 1)
     groups = _read_groups(data.get("acl", {}), layout, file)
     exports = _read_exports(data.get("export", []), layout, file)
     _refuse_unknown_words(exports, groups, layout, file)
     _refuse_duplicates(exports, layout, file)
     _refuse_shared_backing(exports, layout, file)
-    return Config(interfaces, exports, groups)
+    return Config(interfaces, exports, groups, count)
 
 
 def same_backing(one: Path, other: Path) -> bool:
@@ -92,18 +94,20 @@ def _refuse_unknown(present: Iterable[str], known: tuple[str, ...], lines: dict[
             raise _wrong(file, lines.get(name, line), f"unknown key {name!r}: {hint}the keys here are {', '.join(known)}")
 
 
-def _read_engine(table: object, layout: Layout, file: Path) -> tuple[str, ...] | None:
+def _read_engine(table: object, layout: Layout, file: Path) -> tuple[tuple[str, ...] | None, int]:
+    """The interfaces, if they are set, and the number of queues."""
     line = layout.top.get("engine", 1)
     if not isinstance(table, dict) or layout.engine is None:
         raise _wrong(file, line, "engine must be a table of its own: write [engine], and its keys below")
     lines = _lines(layout.engine)
     _refuse_unknown(table, _ENGINE, lines, line, file)
-    if "interfaces" not in table:
-        return None
+    key = "interfaces"
     try:
-        return names(table["interfaces"])
+        chosen = names(table[key]) if key in table else None
+        key = "queues"
+        return chosen, queues(table.get(key, 1))
     except BadValueError as error:
-        raise _wrong(file, lines.get("interfaces", line), f"interfaces {error}") from error
+        raise _wrong(file, lines.get(key, line), f"{key} {error}") from error
 
 
 def _read_groups(table: object, layout: Layout, file: Path) -> dict[str, frozenset[Mac]]:

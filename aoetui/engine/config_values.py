@@ -6,6 +6,7 @@ from dataclasses import MISSING, fields
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from aoetui.engine.fanout import MAX_QUEUES
 from aoetui.engine.spec import Durability, ExportSpec
 from aoetui.engine.state import MAX_SERIAL
 
@@ -66,6 +67,14 @@ def names(value: object) -> tuple[str, ...]:
                 f"holds {_shown(name)}, but Linux names have at most {_MAX_NAME} bytes: look it up with `ip -br link`"
             )
     return tuple(value)
+
+
+def queues(value: object) -> int:
+    """Receive queues of a port. Raises BadValueError."""
+    number = _integer(value)
+    if not 1 <= number <= MAX_QUEUES:
+        raise BadValueError(f"must be 1 to {MAX_QUEUES}, not {number}: one for each core that is to do nothing else, or 1")
+    return number
 
 
 def _names_of_export(value: object) -> tuple[str, ...]:

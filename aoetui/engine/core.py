@@ -58,7 +58,7 @@ class Core:
         self,
         *,
         state: StateStore,
-        open_wire: Callable[[str], Wire],
+        open_wire: Callable[[str, int], Wire],
         links: LinkSource,
         clock: Clock,
         on_change: Callable[[], None],
@@ -66,6 +66,7 @@ class Core:
     ) -> None:
         self.clock = clock
         self.open_wire = open_wire
+        """By the name of a port, and the number of its receive queues."""
         self.kernel = KernelWatch(host)
         self.events = EventLog(clock)
         self.links = links
@@ -73,10 +74,12 @@ class Core:
         """Where the config is kept; None: nowhere."""
         self.interfaces: tuple[str, ...] | None = None
         """Chosen for the scanner; None if nobody has chosen."""
+        self.queues = 1
+        """Receive queues of each port that is opened from now on."""
         self.acl = AccessLists()
         self.serving = Serving(state, self.acl, self.events, clock)
         self.history = LinkHistory(self.events, clock, self.serving.at_work)
-        self.ports = Ports(open_wire, self, on_change, self.history.lost)
+        self.ports = Ports(lambda name: open_wire(name, self.queues), self, on_change, self.history.lost)
         self.conversations = Conversations(self.ports)
         self.tasks = Tasks(self)
         self.scanner = Scanner(self.ports, clock, self._found)

@@ -39,7 +39,7 @@ class Desk:
         if self._config is None:
             return
         loaded = self._config.load()
-        self._core.interfaces = loaded.interfaces
+        self._core.interfaces, self._core.queues = loaded.interfaces, loaded.queues
         self._core.acl.groups = loaded.groups
         for spec in loaded.exports:
             held = self._core.serving.hold(spec)

@@ -165,7 +165,7 @@ class Export:
                 record = self.initiators.find(header.source, port.interface, now)
                 record.tags.note(header.tag, frame)
                 jobs.append(Job(port, answer, record, now, facts.state))
-                self.fast.meet(record, port.lane)
+                self.fast.meet(record, port.lane_of(record.mac))
                 return None
 
     def enqueue(self, jobs: Sequence[Job]) -> None:

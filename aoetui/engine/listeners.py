@@ -38,6 +38,6 @@ def let_hear(ports: Iterable[Port]) -> None:
     ports = list(ports)
     if not ports:
         return
-    found, own = listeners(), {port.inode for port in ports}
+    found, own = listeners(), frozenset[int]().union(*(port.inodes for port in ports))
     for port in ports:
         port.let_hear(others=bool((found.get(port.index, set()) | found.get(0, set())) - own))

@@ -88,7 +88,7 @@ class LocalEngine:
         *,
         config: ConfigFile | None = None,
         state: StateStore | None = None,
-        open_wire: Callable[[str], Wire] = PacketSocket,
+        open_wire: Callable[[str, int], Wire] = PacketSocket,
         links: LinkSource | None = None,
         clock: Clock | None = None,
         compiled: bool = True,

@@ -10,19 +10,20 @@ import select
 import socket
 import struct
 import threading
-from dataclasses import astuple, dataclass
 from enum import IntEnum
 from typing import TYPE_CHECKING, Protocol
 
 from aoetui.engine.api import EngineError
+from aoetui.engine.fanout import queue_of, share
 from aoetui.engine.fast_path import fast_path
-from aoetui.engine.packet_ring import MAX_BATCH, RING_BYTES, SOL_PACKET, PacketOption, Ring, stride_for
+from aoetui.engine.packet_ring import SOL_PACKET, PacketOption, stride_for
 from aoetui.engine.packet_send import BatchSender
 from aoetui.engine.permission import raw_sockets_refused
 from aoetui.engine.port_names import split_port_name
 from aoetui.engine.protocol.address import Mac
 from aoetui.engine.protocol.wire import ETHERTYPE_AOE, sectors_per_frame
-from aoetui.engine.vlan_tags import ETHERTYPE_ALL, attach_filter, tagged
+from aoetui.engine.receive_queue import ReceiveQueue, WireStatistics
+from aoetui.engine.vlan_tags import ETHERTYPE_ALL, attach_filter, open_to_all, shut, tagged
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,11 +35,6 @@ _MAX_NAME = 15
 _MR_PROMISC = 1
 """PACKET_MR_PROMISC (include/uapi/linux/if_packet.h)."""
 _IFREQ = struct.Struct("=16s24x")
-_SO_SNDBUFFORCE = 32
-_SEND_BUFFER = 4 << 20
-"""Bytes of replies that may wait for the interface: two batches of the largest."""
-_STOP_TIME = 0.2
-"""Seconds that a loop is given to end; after that it is in a call to a disk."""
 _LANE_WAIT = 0.1
 """Seconds between two looks whether a disk keeps the loop."""
 LOOP_FAILED = "the compiled loop failed, and the log says why"
@@ -54,27 +50,6 @@ class _Ioctl(IntEnum):
     GIFINDEX = 0x8933
 
 
-@dataclass(frozen=True, slots=True)
-class WireStatistics:
-    """Frames, counted since the wire was opened."""
-
-    received: int = 0
-    """Handed out by `receive`."""
-    ring_dropped: int = 0
-    """Dropped by the kernel because the ring was full."""
-    foreign_vlan: int = 0
-    """Sent to us or to all in a VLAN without a link of its own, and heard by a port for untagged frames: refused.
-
-    Also those that a port for that VLAN takes: the kernel tells this one only that there was a tag."""
-    send_failed: int = 0
-    """Not taken by the kernel."""
-    truncated: int = 0
-    """Longer than a slot of the ring (the MTU grew): refused."""
-
-    def __add__(self, other: WireStatistics) -> WireStatistics:
-        return WireStatistics(*map(sum, zip(astuple(self), astuple(other), strict=True)))
-
-
 class Wire(Protocol):
     """What a port needs of a link."""
 
@@ -84,12 +59,18 @@ class Wire(Protocol):
 
     @property
     def needs_reopen(self) -> bool:
-        """Whether this wire cannot receive any more, since the MTU has outgrown it or a disk keeps its loop: open another."""
+        """Whether this wire cannot go on, since the MTU has outgrown it, or a disk keeps a loop of it: open another.
+
+        Also when the link was down and there are several queues: an initiator may be another queue's than it was."""
         ...
 
     @property
-    def lane(self) -> Lane | None:
-        """The compiled loop that answers plain reads and writes before `receive` has them; None: `receive` has them all."""
+    def lanes(self) -> tuple[Lane, ...]:
+        """The compiled loops that answer plain reads and writes before `receive` has them; none: `receive` has them all."""
+        ...
+
+    def lane_of(self, mac: Mac) -> Lane | None:
+        """The one that has the frames of this source."""
         ...
 
     @property
@@ -102,8 +83,8 @@ class Wire(Protocol):
         """The most bytes that it may take: its receive ring, and the loop's tables and buffers."""
         ...
 
-    def fileno(self) -> int:
-        """The socket's file descriptor."""
+    def filenos(self) -> tuple[int, ...]:
+        """The file descriptors of its sockets."""
         ...
 
     def receive(self, timeout: float) -> list[bytes]:
@@ -140,66 +121,84 @@ class Wire(Protocol):
 
 
 class PacketSocket:
-    """The real wire: an AF_PACKET socket for the AoE frames of one interface that are untagged, or of one VLAN.
+    """The real wire: AF_PACKET sockets for the AoE frames of one interface that are untagged, or of one VLAN.
 
     Priority tags (VLAN id 0) count as untagged. Frames with two tags, or with one of 802.1ad, are of no VLAN of ours.
     """
 
-    def __init__(self, name: str) -> None:
-        """Open and bind this port. Raises NoPermissionError, or EngineError when its interface is missing or not Ethernet."""
+    def __init__(self, name: str, queues: int = 1) -> None:
+        """Open and bind this port, with 1 to MAX_QUEUES receive queues, which share the initiators (see fanout).
+
+        Raises NoPermissionError, or EngineError when its interface is missing or not Ethernet.
+        """
         self.interface, self.vlan = split_port_name(name)
         interface = self.interface
+        self._queues: tuple[ReceiveQueue, ...] = ()
+        with contextlib.ExitStack() as undo:
+            try:
+                sockets = [undo.enter_context(self._open()) for _ in range(queues)]
+                self._set_up(sockets, undo)
+            except OSError as failed:
+                text = f"cannot open a packet socket on {interface}: {failed.strerror}"
+                raise EngineError(text, field="interfaces") from failed
+            undo.pop_all()
+
+    def _open(self) -> socket.socket:
         try:
             # protocol 0 receives nothing yet: no frame of another interface slips into the ring
-            self._socket = socket.socket(socket.AF_PACKET, socket.SOCK_RAW | socket.SOCK_CLOEXEC, 0)
+            return socket.socket(socket.AF_PACKET, socket.SOCK_RAW | socket.SOCK_CLOEXEC, 0)
         except PermissionError as refused:
-            raise raw_sockets_refused(interface) from refused
+            raise raw_sockets_refused(self.interface) from refused
         except OSError as failed:
             raise EngineError(f"cannot open a packet socket: {failed.strerror}; does this kernel have AF_PACKET?") from failed
-        try:
-            self._set_up()
-        except OSError as failed:
-            self._socket.close()
-            raise EngineError(f"cannot open a packet socket on {interface}: {failed.strerror}", field="interfaces") from failed
-        except EngineError:
-            self._socket.close()
-            raise
 
-    def _set_up(self) -> None:
+    def _set_up(self, sockets: Sequence[socket.socket], undo: contextlib.ExitStack) -> None:
+        self._socket = sockets[0]
         self.index = self._find()
         self.refresh()
-        self._ring = Ring(self._socket, self.index, self.mtu, self.vlan or 0)
-        self._socket.setsockopt(SOL_PACKET, PacketOption.QDISC_BYPASS, 1)
-        with contextlib.suppress(OSError):  # Linux before 4.20 lacks it: the ring drops what we sent
-            self._socket.setsockopt(SOL_PACKET, PacketOption.IGNORE_OUTGOING, 1)
-        if self.vlan is not None:
-            attach_filter(self._socket, self.vlan)
-            # Or a card that filters VLANs keeps those without a link of their own to itself; the kernel undoes this at the end.
-            promiscuous = struct.pack("=iHH8x", self.index, _MR_PROMISC, 0)
-            self._socket.setsockopt(SOL_PACKET, PacketOption.ADD_MEMBERSHIP, promiscuous)
-        self._socket.bind((self.interface, ETHERTYPE_AOE if self.vlan is None else ETHERTYPE_ALL))
-        self._sender = BatchSender(self._socket.fileno())
         self._wakeup = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
-        self._polls = (select.poll(), select.poll())
-        """Without the socket, which is the loop's then, and with it."""
-        self._polls[1].register(self._socket, select.POLLIN)
-        for each in self._polls:
-            each.register(self._wakeup, select.POLLIN)
-        with contextlib.suppress(OSError):  # a user namespace may not: then it is the system's default
-            self._socket.setsockopt(socket.SOL_SOCKET, _SO_SNDBUFFORCE, _SEND_BUFFER)
-        self._lane: Lane | None = None
+        undo.callback(os.close, self._wakeup)
+        made = []
+        for each in sockets:
+            queue = ReceiveQueue(each, index=self.index, mtu=self.mtu, vlan=self.vlan, wakeup=self._wakeup)
+            undo.callback(queue.close)
+            made.append(queue)
+        self._bind(sockets)
+        self._queues = tuple(made)
+        self._sender = BatchSender(self._socket.fileno())
+        self._poll = select.poll()
+        """On what `receive` waits for: a queue that a loop empties is none of it."""
+        self._poll.register(self._wakeup, select.POLLIN)
+        for each in sockets:
+            self._poll.register(each, select.POLLIN)
         self._switched_off = ""
-        self._left: list[bytes] = []
-        """Frames that the loop had set aside when it was stopped."""
-        self._before = WireStatistics()
-        """What loops counted that have ended."""
-        self._lane_received = 0
-        self._stuck = False
-        self._ring_dropped = 0
+        self._turn = 0
+        """The queue that is looked at first."""
         self._down = False
+        self._interrupted = False
+        """Whether the link was ever down."""
         self._closed = False
         self._receiving = threading.Lock()
         self._state = threading.Lock()
+
+    def _bind(self, sockets: Sequence[socket.socket]) -> None:
+        for each in sockets:
+            if len(sockets) > 1:
+                shut(each)  # until they share: a frame that came before would be in all of them
+            elif self.vlan is not None:
+                attach_filter(each, self.vlan)
+            each.bind((self.interface, ETHERTYPE_AOE if self.vlan is None else ETHERTYPE_ALL))
+        if self.vlan is not None:
+            # Or a card that filters VLANs keeps those without a link of their own to itself; the kernel undoes this at the end.
+            promiscuous = struct.pack("=iHH8x", self.index, _MR_PROMISC, 0)
+            sockets[0].setsockopt(SOL_PACKET, PacketOption.ADD_MEMBERSHIP, promiscuous)
+        if len(sockets) > 1:
+            share(sockets)
+            for each in sockets:
+                if self.vlan is None:
+                    open_to_all(each)
+                else:
+                    attach_filter(each, self.vlan)
 
     def _find(self) -> int:
         """The interface's index. Raises EngineError if it is missing or not Ethernet."""
@@ -229,39 +228,46 @@ class PacketSocket:
         name = self._name()
         (self.mtu,) = struct.unpack_from("=i", self._ask(_Ioctl.GIFMTU, name), 16)
         self.mac = Mac(self._ask(_Ioctl.GIFHWADDR, name)[18:24])
-        lane = getattr(self, "_lane", None)
-        if lane is not None:
+        for lane in self.lanes:
             lane.readdress(self.mac, sectors_per_frame(self.mtu))
 
     @property
     def needs_reopen(self) -> bool:
         """See Wire."""
-        return self._stuck or stride_for(self.mtu) > self._ring.stride
+        outgrown = stride_for(self.mtu) > self._queues[0].ring.stride
+        # when the link came up, the kernel may have put the sockets into another order (net/packet/af_packet.c, packet_notifier)
+        disordered = self._interrupted and len(self._queues) > 1
+        return outgrown or disordered or any(queue.is_stuck for queue in self._queues)
 
     @property
-    def lane(self) -> Lane | None:
+    def lanes(self) -> tuple[Lane, ...]:
         """See Wire."""
-        return self._lane
+        return tuple(queue.lane for queue in self._queues if queue.lane is not None)
+
+    def lane_of(self, mac: Mac) -> Lane | None:
+        """See Wire."""
+        return self._queues[queue_of(mac, len(self._queues))].lane
 
     @property
     def interpreted(self) -> str:
         """See Wire."""
-        return "" if self._lane is not None else self._switched_off or fast_path.why_not or "the compiled one takes over"
+        if all(queue.lane is not None for queue in self._queues):
+            return ""
+        return self._switched_off or fast_path.why_not or "the compiled one takes over"
 
     @property
     def memory(self) -> int:
         """See Wire."""
-        lane = self._lane
-        return RING_BYTES + (0 if lane is None else lane.memory)
+        return sum(queue.memory for queue in self._queues)
 
     def interpret(self, why: str) -> None:
         """Use no compiled loop, for this reason; with an empty one, use it again. Holds from the next `receive` on."""
         self._switched_off = why
         self.wake()
 
-    def fileno(self) -> int:
+    def filenos(self) -> tuple[int, ...]:
         """See Wire."""
-        return self._socket.fileno()
+        return tuple(queue.socket.fileno() for queue in self._queues)
 
     def receive(self, timeout: float) -> list[bytes]:
         """See Wire."""
@@ -273,87 +279,63 @@ class PacketSocket:
             if not frames:
                 self._wait(timeout)
                 frames = [] if self._closed else self._take()
-            if frames:
+            if frames or any(queue.has_received for queue in self._queues):
                 self._down = self._sender.link_lost = False
             return frames
 
     def _take(self) -> list[bytes]:
-        lane = self._lane
-        if lane is None:
-            left, self._left = self._left, []
-            return left or self._ring.take(self.mac)
-        if lane.received != self._lane_received:
-            self._lane_received = lane.received
-            self._down = self._sender.link_lost = False
-        if not self._stuck and lane.give_up_if_stuck():
-            self._stuck = True
-            self._save(lane)
-        if self._stuck:
-            left, self._left = self._left, []
-            return left
-        return lane.take(MAX_BATCH)
-
-    def _save(self, lane: Lane) -> None:
-        """A disk keeps the loop, and the port is to be opened anew: take what has come so far, but for the loop's last batch."""
-        self._left = lane.take_all()
-        self._ring.head = lane.behind_batch
-        while more := self._ring.take(self.mac):
-            self._left += more
+        """Of one queue: the first that has any, beginning with another each time."""
+        count = len(self._queues)
+        for number in range(count):
+            at = (self._turn + number) % count
+            if frames := self._queues[at].take(self.mac):
+                self._turn = (at + 1) % count
+                return frames
+        return []
 
     def _follow_fast_path(self) -> None:
-        """Begin with the compiled loop when there is one, and end it when it failed or is not wanted."""
-        lane = self._lane
-        if lane is None:
-            if fast_path.lane is not None and not self._switched_off:
-                self._lane = fast_path.lane(
-                    self.interface if self.vlan is None else f"{self.interface}.{self.vlan}",
-                    socket=self._socket.fileno(),
-                    ring=self._ring.memory,
-                    stride=self._ring.stride,
-                    slots=self._ring.slots,
-                    slot=self._ring.head,
-                    index=self.index,
-                    vlan=self.vlan or 0,
-                    wake=self._wakeup,
-                )
-                self._lane.start(self.mac, sectors_per_frame(self.mtu))
-        elif lane.failed or self._switched_off:
+        """Begin with the compiled loops when there are any, and end them when one failed or they are not wanted."""
+        if any(lane.failed for lane in self.lanes):
             self._switched_off = self._switched_off or LOOP_FAILED
-            if lane.stop(_STOP_TIME):
-                self._end_lane(lane)
+        for number, queue in enumerate(self._queues):
+            had = queue.lane
+            if had is None and not self._switched_off:
+                queue.begin(self._name_of(number), self.mac, self.mtu)
+                if queue.lane is not None:
+                    self._poll.unregister(queue.socket)
+            elif had is not None and self._switched_off:
+                queue.end()
+                if queue.lane is None:
+                    self._poll.register(queue.socket, select.POLLIN)
 
-    def _end_lane(self, lane: Lane) -> None:
-        """Go on where the loop stopped."""
-        self._left = lane.take_all()
-        ring = self._ring
-        ring.head = lane.slot
-        self._before += WireStatistics(*lane.statistics())
-        self._lane = None
-        lane.release()
+    def _name_of(self, number: int) -> str:
+        name = self.interface if self.vlan is None else f"{self.interface}.{self.vlan}"
+        return f"{name}-{number}" if number else name
 
     def _wait(self, timeout: float) -> None:
-        lane = self._lane
-        if self._down or self._sender.link_lost or (lane is not None and lane.link_lost):
+        lanes = self.lanes
+        self._interrupted |= any(lane.link_lost for lane in lanes) or self._sender.link_lost
+        if self._down or self._interrupted:
             self._name()  # a link that is deleted while it is down reports no error of its own
-        ready = dict(self._polls[lane is None].poll(max(0.0, timeout if lane is None else min(timeout, _LANE_WAIT)) * 1000))
+        ready = dict(self._poll.poll(max(0.0, min(timeout, _LANE_WAIT) if lanes else timeout) * 1000))
         if self._wakeup in ready:
             with contextlib.suppress(BlockingIOError):
                 os.eventfd_read(self._wakeup)
-        if ready.get(self._socket.fileno(), 0) & select.POLLERR:
-            self._raise_pending()
-        if lane is not None and lane.in_error:
-            try:
-                self._raise_pending()
-            finally:
-                lane.error_taken()
+        self._raise_pending(
+            [
+                queue
+                for queue in self._queues
+                if (ready.get(queue.socket.fileno(), 0) & select.POLLERR if queue.lane is None else queue.lane.in_error)
+            ]
+        )
 
-    def _raise_pending(self) -> None:
-        """Take the socket's error, which ends the state of error, and raise it."""
-        code = self._socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
-        if code:
-            self._down = True
+    def _raise_pending(self, queues: Sequence[ReceiveQueue]) -> None:
+        """Take these sockets' errors, which ends their state of error, and raise the first."""
+        codes = [code for queue in queues if (code := queue.take_error())]
+        if codes:
+            self._down = self._interrupted = True
             self._name()
-            raise OSError(code, f"{self.interface}: {os.strerror(code)}")
+            raise OSError(codes[0], f"{self.interface}: {os.strerror(codes[0])}")
 
     def send(self, frames: Sequence[bytes]) -> int:
         """See Wire."""
@@ -363,11 +345,9 @@ class PacketSocket:
         """See Wire."""
         with self._state:
             if not self._closed:
-                counts = self._socket.getsockopt(SOL_PACKET, PacketOption.STATISTICS, 8)
-                self._ring_dropped += struct.unpack("=II", counts)[1]  # reading sets the kernel's own to 0
-        ring, lane = self._ring, self._lane
-        counts_of_ring = WireStatistics(ring.received, self._ring_dropped, ring.foreign_vlan, self._sender.failed, ring.truncated)
-        return counts_of_ring + (self._before if lane is None else WireStatistics(*lane.statistics()) + self._before)
+                for queue in self._queues:
+                    queue.count_drops()
+        return sum((queue.statistics() for queue in self._queues), WireStatistics(send_failed=self._sender.failed))
 
     def wake(self) -> None:
         """See Wire."""
@@ -377,10 +357,10 @@ class PacketSocket:
 
     def let_hear(self, *, others: bool) -> None:
         """See Wire."""
-        # Frames that pass by the queue pass by those who listen too (net/core/dev.c, __dev_direct_xmit).
         with self._state:
             if not self._closed:
-                self._socket.setsockopt(SOL_PACKET, PacketOption.QDISC_BYPASS, not others)
+                for queue in self._queues:
+                    queue.let_hear(others=others)
 
     def close(self) -> None:
         """See Wire."""
@@ -392,17 +372,6 @@ class PacketSocket:
             self._closed = True
         self._sender.close()
         with self._receiving:
-            lane = self._lane
-            if lane is None:
-                self._dispose()
-            elif lane.stop(_STOP_TIME):
-                lane.release()
-                self._dispose()
-            else:
-                lane.abandon()
-                lane.when_ended(self._dispose)
-
-    def _dispose(self) -> None:
-        self._ring.close()
-        self._socket.close()
-        os.close(self._wakeup)
+            for queue in self._queues:
+                queue.close()
+            os.close(self._wakeup)

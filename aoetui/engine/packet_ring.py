@@ -44,7 +44,9 @@ class PacketOption(IntEnum):
     AUXDATA = 8
     VERSION = 10
     RESERVE = 12
+    FANOUT = 18
     QDISC_BYPASS = 20
+    FANOUT_DATA = 22
     IGNORE_OUTGOING = 23
 
 

@@ -23,8 +23,10 @@ if TYPE_CHECKING:
     from collections.abc import Set as AbstractSet
 
     from aoetui.engine.fast.lane import Lane
-    from aoetui.engine.packet import Wire, WireStatistics
+    from aoetui.engine.packet import Wire
+    from aoetui.engine.protocol.address import Mac
     from aoetui.engine.protocol.silence import Silence
+    from aoetui.engine.receive_queue import WireStatistics
 
 _FLAGS_AT = 14
 _WAIT = 1.0
@@ -95,9 +97,13 @@ class Port:
         return self._wire.needs_reopen
 
     @property
-    def lane(self) -> Lane | None:
-        """The compiled loop that answers plain reads and writes before this thread sees them, if there is one."""
-        return self._wire.lane
+    def lanes(self) -> tuple[Lane, ...]:
+        """The compiled loops that answer plain reads and writes before this thread sees them."""
+        return self._wire.lanes
+
+    def lane_of(self, mac: Mac) -> Lane | None:
+        """The one of them that has the frames of this source."""
+        return self._wire.lane_of(mac)
 
     @property
     def interpreted(self) -> str:
@@ -114,12 +120,12 @@ class Port:
         return self._wire.statistics()
 
     @property
-    def inode(self) -> int:
-        """Of the socket; 0 if there is none."""
+    def inodes(self) -> frozenset[int]:
+        """Of its sockets; none once they are closed."""
         try:
-            return os.fstat(self._wire.fileno()).st_ino
+            return frozenset(os.fstat(number).st_ino for number in self._wire.filenos())
         except OSError:
-            return 0
+            return frozenset()
 
     def let_hear(self, *, others: bool) -> None:
         """See Wire."""
@@ -144,9 +150,9 @@ class Port:
         return PortFacts(mac=self._wire.mac, sector_count=sectors_per_frame(mtu), frame_limit=longest_frame(mtu))
 
     def _run(self) -> None:
-        known: object = (None, False)
+        known: object = ((), False)
         while not self._stopping:
-            if known != (known := (self._wire.lane, self._wire.needs_reopen)):
+            if known != (known := (self._wire.lanes, self._wire.needs_reopen)):
                 self._on_change()
             try:
                 frames = self._wire.receive(_WAIT)

@@ -392,7 +392,7 @@ class Serving:
 
 def _follow_lanes(export: Export, ports: Iterable[Port]) -> None:
     """Have the compiled loops of these ports serve the export, and no others."""
-    wanted = {lane for port in ports if (lane := port.lane) is not None}
+    wanted = {lane for port in ports for lane in port.lanes}
     for lane in set(export.fast.lanes) - wanted:
         export.fast.leave(lane)
     for lane in wanted - set(export.fast.lanes):

@@ -22,6 +22,7 @@ ETHERTYPE_8021Q = 0x8100
 _ETHERTYPE_AT = 12
 VLAN_ID = 0x0FFF
 _SO_ATTACH_FILTER = 26
+_SO_DETACH_FILTER = 27
 _INSTRUCTION = struct.Struct("=HBBI")
 """struct sock_filter: code, instructions to skip if true, if false, operand."""
 _LOAD, _LOAD_HALF, _AND, _IF_EQUAL, _RETURN = 0x20, 0x28, 0x54, 0x15, 0x06
@@ -40,6 +41,16 @@ class _Program(ctypes.Structure):
     _fields_ = (("length", ctypes.c_ushort), ("instructions", ctypes.c_char_p))
 
 
+def shut(sock: socket.socket) -> None:
+    """Let nothing into a packet socket."""
+    attach_program(sock, ((_RETURN, 0, 0, 0),))
+
+
+def open_to_all(sock: socket.socket) -> None:
+    """Let in what it is bound to: end `shut`."""
+    sock.setsockopt(socket.SOL_SOCKET, _SO_DETACH_FILTER, 0)
+
+
 def attach_filter(sock: socket.socket, vlan: int) -> None:
     """Let only AoE frames of this VLAN into a packet socket. Raises OSError.
 
@@ -56,11 +67,16 @@ def attach_wide_filter(sock: socket.socket, length: int) -> None:
     attach_program(sock, _wide_filter(length))
 
 
-def attach_program(sock: socket.socket, instructions: Iterable[tuple[int, int, int, int]]) -> None:
-    """Let in only what this program of classic BPF lets in, as many bytes of it as it says. Raises OSError."""
+def attach_program(
+    sock: socket.socket,
+    instructions: Iterable[tuple[int, int, int, int]],
+    level: int = socket.SOL_SOCKET,
+    option: int = _SO_ATTACH_FILTER,
+) -> None:
+    """Have a program of classic BPF decide; unless told otherwise, how many bytes of a frame are let in. Raises OSError."""
     code = b"".join(_INSTRUCTION.pack(*instruction) for instruction in instructions)
     program = _Program(len(code) // _INSTRUCTION.size, code)
-    sock.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, bytes(program))
+    sock.setsockopt(level, option, bytes(program))
 
 
 def _filter(vlan: int) -> Iterable[tuple[int, int, int, int]]:

@@ -87,7 +87,7 @@ def near0(engine: LocalEngine) -> LinkSnapshot:
 def lane_of(engine: LocalEngine) -> Lane | None:
     """The compiled loop of the near link."""
     port = engine._core.ports.get("near0")
-    return None if port is None else port.lane
+    return port.lanes[0] if port is not None and port.lanes else None
 
 
 @contextmanager

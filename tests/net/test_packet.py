@@ -96,7 +96,7 @@ def test_more_frames_than_one_system_call_takes_keep_their_order(cable: Cable) -
 
 @pytest.mark.usefixtures("interpreted")  # a compiled loop empties the ring
 def test_a_full_ring_drops_and_counts_the_rest_and_garbles_nothing(jumbo_cable: Cable) -> None:
-    slots = jumbo_cable.near._ring.slots
+    slots = jumbo_cable.near._queues[0].ring.slots
     sent = [jumbo_cable.frame(n.to_bytes(2, "big") * 1024) for n in range(slots + 88)]
     assert jumbo_cable.far.send(sent) == len(sent)
     wait_until(lambda: jumbo_cable.near.statistics().ring_dropped >= 88, "the drops of a full ring")

@@ -110,7 +110,7 @@ def test_both_data_paths_are_heard(request: pytest.FixtureRequest, veth_pair: Ve
         add(engine, spec(disk(tmp_path)))
         ini.find()
         if path == "compiled":
-            wait_until(lambda: engine._core.ports.require("near0").lane is not None, "the compiled loop")
+            wait_until(lambda: bool(engine._core.ports.require("near0").lanes), "the compiled loop")
         reads_and_writes(ini)
         start(engine, whole=True)
         reads_and_writes(ini)

@@ -131,7 +131,8 @@ class Asker:
 
     def descriptors(self) -> list[int]:
         """To wait on."""
-        return [port.wire.fileno() for port in self._ports.values() if not port.problem and port.wire.fileno() >= 0]
+        found = [number for port in self._ports.values() if not port.problem for number in port.wire.filenos()]
+        return [number for number in found if number >= 0]
 
     def due(self) -> float | None:
         """When `step` has something to do besides new answers."""

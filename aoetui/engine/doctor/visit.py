@@ -135,7 +135,7 @@ class Visit:
     def _open(self, port: str) -> str:
         """Ask on this port from now on. Returns why that cannot be done."""
         try:
-            wire = self._core.open_wire(port)
+            wire = self._core.open_wire(port, 1)
         except EngineError as refused:
             return str(refused)
         except OSError as failed:
