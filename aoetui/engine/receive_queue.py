@@ -52,7 +52,7 @@ class ReceiveQueue:
     """Made of a packet socket that is not bound yet; `close` closes that too."""
 
     def __init__(self, sock: socket.socket, *, index: int, mtu: int, vlan: int | None, wakeup: int) -> None:
-        """For the frames of a link in a VLAN; None: untagged ones. `wakeup` is an eventfd, written when a loop has frames for `take`.
+        """For a link's frames of a VLAN; None: untagged ones. `wakeup` is an eventfd, written when a loop has frames for `take`.
 
         Raises OSError.
         """

@@ -1,4 +1,4 @@
-"""`python -m tests.bench.engine INTERFACE PATH...`: one process that serves many disks, as 9.0, 9.1 ... 9.99, 10.0 and on."""
+"""`python -m tests.bench.engine INTERFACE QUEUES PATH...`: one process serves the disks as 9.0 ... 9.99, 10.0 and on."""
 
 from __future__ import annotations
 
@@ -26,13 +26,14 @@ SERVING = "serving"
 """What it prints when all are served."""
 
 
-def serve(interface: str, paths: Sequence[Path]) -> None:
+def serve(interface: str, queues: int, paths: Sequence[Path]) -> None:
     """Serve until SIGTERM."""
     ending = {signal.SIGTERM, signal.SIGINT}
     signal.pthread_sigmask(signal.SIG_BLOCK, ending)
     with tempfile.TemporaryDirectory() as folder:
         config = Path(folder) / "config.toml"
-        config.write_text("\n".join(_export(interface, number, path) for number, path in enumerate(paths)), encoding="utf-8")
+        exports = "\n".join(_export(interface, number, path) for number, path in enumerate(paths))
+        config.write_text(f"[engine]\nqueues = {queues}\n\n{exports}", encoding="utf-8")
         engine = LocalEngine(config=ConfigFile(config))
         engine.start()
         try:
@@ -55,4 +56,4 @@ def _export(interface: str, number: int, path: Path) -> str:
 
 
 if __name__ == "__main__":
-    serve(sys.argv[1], [Path(word) for word in sys.argv[2:]])
+    serve(sys.argv[1], int(sys.argv[2]), [Path(word) for word in sys.argv[3:]])

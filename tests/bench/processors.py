@@ -23,6 +23,15 @@ def pinned(core: int, command: Sequence[str]) -> list[str]:
     return ["taskset", "--cpu-list", str(core), *command] if (os.cpu_count() or 1) > 1 else list(command)
 
 
+def unpinned(process: int) -> None:
+    """Let a process, with all its threads, run on every core."""
+    subprocess.run(
+        ["taskset", "--all-tasks", "--cpu-list", "-p", f"0-{(os.cpu_count() or 1) - 1}", str(process)],
+        check=True,
+        capture_output=True,
+    )
+
+
 @contextlib.contextmanager
 def ended(process: subprocess.Popen[Any]) -> Iterator[subprocess.Popen[Any]]:
     """The process; it has ended when this does."""

@@ -7,6 +7,7 @@ import itertools
 import sys
 import time
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,7 +17,7 @@ from tests.support.waiting import wait_until
 
 from .engine import SERVING
 from .loads import Load, LoadError, NothingAnsweredError
-from .processors import memory
+from .processors import memory, unpinned
 from .rounds import common_sectors, loads_of
 from .targets import OURS, Target, ours, vblade
 
@@ -27,9 +28,10 @@ if TYPE_CHECKING:
     from .samples import Sample
     from .targets import Bench, Running
 
-SLOW_DISK, STALLED, EXPORTS, INITIATORS = "slow-disk", "stalled", "exports", "initiators"
+SLOW_DISK, STALLED, EXPORTS, INITIATORS, QUEUES = "slow-disk", "stalled", "exports", "initiators", "queues"
 DURABLE = {"durable-write": Load(write=True, window=64), "durable-randwrite": Load(write=True, random=True, window=64)}
 WITH_STALL, WITH_EXPORTS, WITH_INITIATORS = "one disk stalled", "1,000 exports", "200 initiators"
+WITH_QUEUES = "two queues"
 """What stands in place of a target's name where two states of ours are compared."""
 _LATENCY = 0.001
 _SLOW_SIZE = 8 << 30
@@ -110,12 +112,26 @@ def initiators(bench: Bench, rounds: Rounds) -> Iterator[Sample]:
         )
 
 
+def queues(bench: Bench, rounds: Rounds) -> Iterator[Sample]:
+    """Random reads from 200 source addresses by one receive queue and by two, 64 in flight; no target is kept on one core."""
+    wanted = Load(random=True, window=64, seconds=rounds.seconds, slot=0, initiators=_INITIATORS)
+    with contextlib.ExitStack() as stack:
+        loads = {}
+        for name, count in ((OURS, 1), (WITH_QUEUES, 2)):
+            running = stack.enter_context(_engine(bench, [stack.enter_context(bench.file(name))], count))
+            unpinned(running.process.pid)
+            running.settle(replace(_SETTLING, slot=0, initiators=_INITIATORS))
+            loads[name] = partial(running.load, wanted)
+        yield from rounds.alternate(QUEUES, loads)
+
+
 SPECIAL: dict[str, Callable[[Bench, Rounds], Iterator[Sample]]] = {
     SLOW_DISK: slow_disk,
     "durable": durable,
     STALLED: stalled,
     EXPORTS: exports,
     INITIATORS: initiators,
+    QUEUES: queues,
 }
 
 
@@ -143,10 +159,10 @@ def _slow(bench: Bench, name: str, size: int) -> Iterator[SlowDisk]:
 
 
 @contextlib.contextmanager
-def _engine(bench: Bench, paths: Sequence[Path]) -> Iterator[Running]:
+def _engine(bench: Bench, paths: Sequence[Path], queues: int = 1) -> Iterator[Running]:
     """One process that serves them all."""
-    words = (sys.executable, "-m", "tests.bench.engine", "{interface}", *map(str, paths))
-    target = Target(f"engine of {len(paths)}", words, {"PYTHONPATH": str(Path(__file__).parents[2])})
+    words = (sys.executable, "-m", "tests.bench.engine", "{interface}", str(queues), *map(str, paths))
+    target = Target(f"engine of {len(paths)} by {queues}", words, {"PYTHONPATH": str(Path(__file__).parents[2])})
     with veth_pair() as pair, bench.start(target, pair, {"interface": pair.near_link}) as running:
         _await_service(running)
         yield running

@@ -143,6 +143,14 @@ def test_a_person_s_file_is_read(file: ConfigFile) -> None:
     assert file.load() == Config(("eth1",), (first, spec(2, "/srv/spare.img", interfaces=("eth*", "en#1"))))
 
 
+@pytest.mark.parametrize(("text", "queues"), [("", 1), ("[engine]\n", 1), ("[engine]\nqueues = 16\n", 16)])
+def test_queues_are_one_unless_the_file_says_so(file: ConfigFile, text: str, queues: int) -> None:
+    write(file, text)
+    assert file.load().queues == queues
+    file.set_interfaces(["eth1"])
+    assert file.load().queues == queues, "an edit keeps it"
+
+
 def test_the_lines_of_a_person_s_file_are_found() -> None:
     layout = lay_out(WRITTEN)
     assert [section.line for section in layout.exports] == [9, 18]
@@ -262,6 +270,9 @@ def test_no_file_is_an_empty_config_and_none_keeps_nothing(file: ConfigFile) -> 
         ("acl.x = []", 1, "the group x names nobody"),
         ("[engine]\n\ninterface = []", 3, "did you mean interfaces"),
         ("[engine]\ninterfaces = 'eth1'", 2, r"interfaces must be a list of names, not 'eth1': write \[\"eth1\"\]"),
+        ("[engine]\n\nqueues = 0", 3, "queues must be 1 to 16, not 0: one for each core"),
+        ("[engine]\nqueues = 17", 2, "queues must be 1 to 16, not 17"),
+        ("[engine]\nqueues = '2'", 2, "queues must be a whole number, not '2': write it without quotes, as 2"),
         ("[engine]\ninterfaces = ['a b']", 2, "no interface is called"),
         ("[engine]\ninterfaces = ['enp0s31f6np0.1000']", 2, "'enp0s31f6np0.1000', but Linux names have at most 15 bytes: look"),
         ("[engine]\ninterfaces = ['äöüäöüäö']", 2, "at most 15 bytes"),
