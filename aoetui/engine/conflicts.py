@@ -186,11 +186,8 @@ def on_this_host(address: Address, port: Port) -> list[Conflict]:
 
     Those that hear untagged frames answer to a VLAN's too, if they are not an aoetui.
     """
-    return [
-        Conflict(address, port.interface, text)
-        for found in _packet_sockets(port.index)
-        if (text := _suspicion(address, port.interface, found))
-    ]
+    suspicions = (_suspicion(address, port.interface, found) for found in _packet_sockets(port.index))
+    return [Conflict(address, port.interface, text) for text in dict.fromkeys(suspicions) if text]  # one may have many sockets
 
 
 def rivals(port: Port, addresses: Collection[Address]) -> dict[Address, str]:

@@ -2,27 +2,30 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from contextlib import ExitStack, closing
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-from aoetui.engine.api import ChooseInterfaces
+from aoetui.engine.api import CheckAddress, ChooseInterfaces
 from aoetui.engine.fanout import queue_of
 from aoetui.engine.fast_path import fast_path
 from aoetui.engine.packet import PacketSocket
-from aoetui.engine.protocol.address import Mac
+from aoetui.engine.protocol.address import Address, Mac
 from aoetui.engine.protocol.wire import SECTOR, AtaOp, AtaStatus
 from aoetui.engine.snapshot import ExportState
 from tests.support.engines import E91, PATIENCE, PREPARING, add, at_work, disk, engine_in, knows, spec, the_export
 from tests.support.initiator import Initiator
+from tests.support.program import environment
 from tests.support.tap import Tap, tap, with_tag
 from tests.support.waiting import wait_until
 from tests.support.wires import next_frames
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-    from pathlib import Path
 
     from aoetui.engine.local import LocalEngine
     from tests.support.netns import VethPair
@@ -173,6 +176,19 @@ def test_a_link_that_was_down_is_served_anew(served: LocalEngine, crowd: list[In
     for ini in crowd:
         ini.find()
     use(served, crowd)
+
+
+def test_another_aoetui_of_many_sockets_is_told_once(veth_pair: VethPair, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "tests.bench.engine", "near0", str(QUEUES), str(disk(tmp_path, "theirs.img"))]
+    surroundings = environment(tmp_path) | {"PYTHONPATH": str(Path(__file__).parents[2])}
+    with ExitStack() as stack:
+        engine = stack.enter_context(engine_in(veth_pair.near))
+        other = stack.enter_context(veth_pair.near.popen(command, stdout=subprocess.PIPE, env=surroundings, text=True))
+        stack.callback(other.terminate)
+        assert other.stdout is not None
+        assert other.stdout.readline() == "serving\n"
+        told = f"e9.0 is served on near0 by another aoetui (process {other.pid}): choose another address"
+        assert engine.submit(CheckAddress(Address(9, 0), ("near0",))).result(PATIENCE) == (told,)
 
 
 def test_the_host_and_the_console_see_one_port(served: LocalEngine, veth_pair: VethPair) -> None:
