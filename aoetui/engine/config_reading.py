@@ -6,6 +6,7 @@ import difflib
 import os
 import re
 import tomllib
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -59,17 +60,6 @@ def read_config(text: str, file: Path) -> Config:
     _refuse_duplicates(exports, layout, file)
     _refuse_shared_backing(exports, layout, file)
     return Config(interfaces, exports, groups, count)
-
-
-def same_backing(one: Path, other: Path) -> bool:
-    """Whether two paths lead to one file or device; also true of a file that does not exist yet and has one name."""
-    if os.path.realpath(one) == os.path.realpath(other):
-        return True
-    try:
-        first, second = one.stat(), other.stat()
-    except OSError:
-        return False
-    return os.path.samestat(first, second) or (first.st_rdev != 0 and first.st_rdev == second.st_rdev)
 
 
 def _load(text: str, file: Path) -> dict[str, object]:
@@ -192,19 +182,35 @@ def _refuse_duplicates(exports: tuple[ExportSpec, ...], layout: Layout, file: Pa
 
 def _refuse_shared_backing(exports: tuple[ExportSpec, ...], layout: Layout, file: Path) -> None:
     """Of the enabled exports: those that are stopped hold nothing."""
-    enabled = [(spec, section.line) for spec, section in zip(exports, layout.exports, strict=True) if spec.enabled]
-    for number, (spec, line) in enumerate(enabled):
-        for other, other_line in enabled[:number]:
-            if _collide(spec, other):
-                raise _wrong(
-                    file,
-                    line,
-                    f"{spec.path} is exported for writing as {other.address} (line {other_line}) and again as {spec.address}:"
-                    " disable one, make both read-only, or give them windows (offset, length) that do not meet",
-                )
+    users: dict[object, list[tuple[int, ExportSpec]]] = {}
+    for spec, section in zip(exports, layout.exports, strict=True):
+        names = _names_of_backing(spec.path) if spec.enabled else ()
+        others = [other for name in names for other in users.get(name, ()) if _collide(spec, other[1])]
+        if others:
+            line, other = min(others, key=lambda each: each[0])
+            raise _wrong(
+                file,
+                section.line,
+                f"{spec.path} is exported for writing as {other.address} (line {line}) and again as {spec.address}:"
+                " disable one, make both read-only, or give them windows (offset, length) that do not meet",
+            )
+        for name in names:
+            users.setdefault(name, []).append((section.line, spec))
+
+
+def _names_of_backing(path: Path) -> Collection[object]:
+    """What tells one file or device from another, whether it exists yet or not: two paths that share one lead to the same."""
+    names: list[object] = [os.path.realpath(path)]
+    with suppress(OSError):
+        status = path.stat()
+        names.append((status.st_dev, status.st_ino))
+        if status.st_rdev:
+            names.append(status.st_rdev)
+    return names
 
 
 def _collide(one: ExportSpec, other: ExportSpec) -> bool:
+    """Of one backing."""
     if one.read_only and other.read_only:
         return False
-    return windows_meet(one.offset, one.length, other.offset, other.length) and same_backing(one.path, other.path)
+    return windows_meet(one.offset, one.length, other.offset, other.length)

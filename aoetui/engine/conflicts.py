@@ -171,6 +171,10 @@ class OtherProgram:
     """Whether it may serve something: it is none of those that only ask or look."""
 
 
+_Owner = tuple[int, str, list[str]]
+"""Process, program name and arguments."""
+
+
 @dataclass(frozen=True, slots=True)
 class _PacketSocket:
     """One that hears the AoE frames of an interface, and is not ours."""
@@ -181,13 +185,19 @@ class _PacketSocket:
     """False: it hears all frames. Only another aoetui that serves a VLAN so is known to speak AoE by such a one."""
 
 
-def on_this_host(address: Address, port: Port) -> list[Conflict]:
-    """Other programs of this host that serve the address on this port, or whose addresses cannot be known.
+def on_this_host(addresses: Iterable[Address], port: Port) -> list[Conflict]:
+    """Other programs of this host that serve one of these on this port, or whose addresses cannot be known.
 
     Those that hear untagged frames answer to a VLAN's too, if they are not an aoetui.
     """
-    suspicions = (_suspicion(address, port.interface, found) for found in _packet_sockets(port.index))
-    return [Conflict(address, port.interface, text) for text in dict.fromkeys(suspicions) if text]  # one may have many sockets
+    others = [(found, _owner(found.inode)) for found in _packet_sockets(port.index)]  # once for all: it takes some milliseconds
+    names = _abstract_names()
+    return [
+        Conflict(address, port.interface, text)
+        for address in addresses
+        for text in dict.fromkeys(_suspicion(address, port.interface, *other, names) for other in others)  # each of its sockets
+        if text
+    ]
 
 
 def rivals(port: Port, addresses: Collection[Address]) -> dict[Address, str]:
@@ -248,9 +258,7 @@ def _is_vblade(name: str, arguments: list[str], address: Address) -> bool:
     return name == "vblade" and [_number(word) for word in arguments[-4:-2]] == [address.shelf, address.slot]
 
 
-def _suspicion(address: Address, interface: str, found: _PacketSocket) -> str:
-    owner = _owner(found.inode)
-    names = _abstract_names()
+def _suspicion(address: Address, interface: str, found: _PacketSocket, owner: _Owner | None, names: Collection[str]) -> str:
     if owner is not None and _process_name(owner[0]) in names:
         # Its claim is taken atomically when we claim ours; here only so that a form can tell beforehand.
         return (
@@ -321,7 +329,7 @@ def _socket_owners(processes: Iterable[Path]) -> Iterator[tuple[int, Path]]:
                     yield int(link[8:-1]), process
 
 
-def _owner(inode: int) -> tuple[int, str, list[str]] | None:
+def _owner(inode: int) -> _Owner | None:
     """Process, program name and arguments of the holder of a socket; None if it is not ours to see."""
     processes = (entry for entry in Path("/proc").iterdir() if entry.name.isdigit())
     for found, process in _socket_owners(processes):

@@ -151,7 +151,7 @@ class Desk:
             ports = [core.ports.require(name) for name in names]
             found = core.serving.questions.ask([(port, command.address) for port in ports])
             for port in ports:
-                found += conflicts.on_this_host(command.address, port)
+                found += conflicts.on_this_host((command.address,), port)
         finally:
             core.reconcile()
         return tuple(conflict.text for conflict in found)

@@ -30,6 +30,7 @@ from aoetui.engine.stats import RateMeter
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+    from pathlib import Path
 
     from aoetui.engine.acl import AccessLists
     from aoetui.engine.clock import Clock
@@ -55,6 +56,8 @@ class Held:
     spec: ExportSpec
     force: bool = False
     export: Export | None = None
+    resolved: Path | None = None
+    """Where its path led when it was opened."""
     problem: str = ""
     """Why it is not open."""
     admitted: dict[str, Port] = field(default_factory=dict)
@@ -174,7 +177,8 @@ class Serving:
         spec = held.spec
         try:
             policy = self._acl.policy(spec)
-            self._refuse_overlap(spec)
+            resolved = spec.path.resolve()
+            self._refuse_overlap(spec, resolved)
             backing = Backing.open(
                 spec.path, read_only=spec.read_only, direct=spec.direct, offset=spec.offset, length=spec.length
             )
@@ -188,7 +192,7 @@ class Serving:
         except EngineError as error:
             held.problem = str(error)
             raise
-        held.problem = ""
+        held.problem, held.resolved = "", resolved
         held.meter, held.latency = RateMeter(), LatencyMeter()
         export = Export(
             spec, backing, kept, policy, memory=self._memory, events=self._events, clock=self._clock, firmware=__version__
@@ -202,9 +206,9 @@ class Serving:
         for text in _warnings(spec.address, backing.sectors):
             self._events.add(Severity.WARNING, str(spec.address), text)
 
-    def _refuse_overlap(self, spec: ExportSpec) -> None:
+    def _refuse_overlap(self, spec: ExportSpec, resolved: Path) -> None:
         for other in self.held():
-            if other.export is None or other.spec.path.resolve() != spec.path.resolve():
+            if other.export is None or other.resolved != resolved:
                 continue
             if (spec.read_only and other.spec.read_only) or not _overlap(spec, other.spec):
                 continue
@@ -250,8 +254,8 @@ class Serving:
             return {}
         ours = {port.facts.mac for held, _ in asked for port in held.admitted.values()}
         found = self.questions.ask([(port, held.spec.address) for held, port in asked], ours)
-        for held, port in asked:
-            found += conflicts.on_this_host(held.spec.address, port)
+        for port in {port for _, port in asked}:
+            found += conflicts.on_this_host([held.spec.address for held, wanted in asked if wanted is port], port)
         refused = {(conflict.address, conflict.interface): conflict.text for conflict in found}
         for held, port in asked:
             key = (held.spec.address, port.interface)
@@ -268,7 +272,7 @@ class Serving:
         held.refused = {name: why for name, why in held.refused.items() if name != port.interface}
         held.admitted = {**held.admitted, port.interface: port}
         self._fit(held)
-        self._publish()
+        self._publish([held])
         self.advertise(held, port)
         self._events.add(Severity.INFO, str(held.spec.address), f"served on {port.interface}")
 
@@ -376,7 +380,8 @@ class Serving:
             moved = held.meter.sample(held.counters(), now)  # before the latencies: what is answered in between moves the next
             held.latency.sample(held.latency_counts() if moved else held.latency.latest)
 
-    def _publish(self) -> None:
+    def _publish(self, changed: Iterable[Held] | None = None) -> None:
+        """Answer by the state of now. `changed`: the exports that are served elsewhere than before; None: any may be."""
         table: dict[str, _ServedHere] = {}
         for held in [] if self._ending else self.held():
             if held.export is not None:
@@ -385,7 +390,7 @@ class Serving:
                     table.setdefault(interface, _ServedHere({})).exports[key] = held.export
         self._table = table
         if self._clock.monotonic is time.monotonic:  # which is the compiled loop's clock
-            for held in self.held():
+            for held in self.held() if changed is None else changed:
                 if held.export is not None:
                     _follow_lanes(held.export, [] if self._ending else held.admitted.values())
 
