@@ -66,14 +66,15 @@ class BackingLife:
     def _follow(self, size: int) -> bool:
         backing = self._backing
         end, rest = divmod(size, SECTOR)
-        self._growth = ""
+        grown = not rest and end > backing.window.end and backing.grow(end)
+        # set once: whoever reads it meanwhile must not be told that all is well
         if rest:
             self._growth = f"{odd_size(backing.path, size)}; the export serves {backing.sectors} sectors until then"
-        elif end > backing.window.end:
-            if backing.grow(end):
-                return True
+        elif end > backing.window.end and not grown:
             self._growth = f"{backing.path} grew, but another program has locked the new part: end that one"
-        return False
+        else:
+            self._growth = ""
+        return grown
 
     def _judge_name(self) -> str:
         backing = self._backing

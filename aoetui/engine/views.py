@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from aoetui import __version__
@@ -130,13 +131,13 @@ def _problem(held: Held, state: ExportState, served: tuple[PortSnapshot, ...], t
 
 
 def _initiator_view(record: InitiatorRecord, clock: Clock) -> InitiatorSnapshot:
-    last_io = record.last_read_or_written
+    last_io, zero = record.last_read_or_written, clock.when(0.0)
     return InitiatorSnapshot(
         mac=record.mac,
         interface=record.interface,
-        first_seen=clock.when(record.first_seen),
-        last_io=None if last_io is None else clock.when(last_io),
-        last_seen=clock.when(record.last_asked),
+        first_seen=zero + timedelta(seconds=record.first_seen),
+        last_io=None if last_io is None else zero + timedelta(seconds=last_io),
+        last_seen=zero + timedelta(seconds=record.last_asked),
         counters=record.counters(),
         under_way=record.under_way,
         dropped=record.dropped_everywhere,
@@ -153,13 +154,14 @@ def _limits(export: Export | None) -> StateLimits:
 
 
 def _refused_view(refusal: Refusal, clock: Clock) -> RefusedSnapshot:
+    zero = clock.when(0.0)
     return RefusedSnapshot(
         mac=refusal.mac,
         interface=refusal.interface,
         why=refusal.why,
         count=refusal.count,
-        first=clock.when(refusal.first),
-        last=clock.when(refusal.last),
+        first=zero + timedelta(seconds=refusal.first),
+        last=zero + timedelta(seconds=refusal.last),
     )
 
 

@@ -116,6 +116,23 @@ def test_a_file_that_still_grows_is_served_as_it_was(image: Path) -> None:
         assert backing.sectors == before + 24
 
 
+def test_what_is_wrong_is_told_while_it_is_looked_at_again(image: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with closing(Backing.open(image, read_only=False)) as backing:
+        life = BackingLife(backing, to_its_end=True)
+        told: list[str] = []
+
+        def locked(_backing: Backing, _end: int) -> bool:
+            told.append(life.text)
+            return False
+
+        monkeypatch.setattr(Backing, "grow", locked)
+        os.truncate(image, (backing.sectors + 8) * 512)
+        for _ in range(3):
+            life.look()
+        assert told == ["", life.text]
+        assert "locked the new part" in life.text
+
+
 def test_a_window_is_all_that_is_touched(image: Path) -> None:
     with closing(Backing.open(image, read_only=False, offset=10, length=4)) as backing:
         assert backing.sectors == 4

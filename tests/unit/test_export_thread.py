@@ -45,9 +45,11 @@ class Link:
     export: Export
     interface: str = "near0"
     facts: PortFacts = field(default_factory=lambda: PortFacts(mac=golden.TARGET, sector_count=2))
-    lane: None = None
     answered: int = 0
     tags: itertools.count[int] = field(default_factory=itertools.count)
+
+    def lane_of(self, mac: Mac) -> None:
+        """There is no compiled loop."""
 
     def send(self, frames: Sequence[bytes]) -> int:
         """Replies: as many requests follow."""

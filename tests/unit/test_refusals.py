@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
+from datetime import UTC, datetime, timedelta
+
 from aoetui.engine.clock import Clock
 from aoetui.engine.protocol.address import Mac
 from aoetui.engine.protocol.silence import Silence
 from aoetui.engine.refusals import MAX_REFUSED, Refusal, Refusals
+from aoetui.engine.views import _refused_view
 
 
 def mac(number: int) -> Mac:
@@ -38,3 +42,10 @@ def test_the_one_that_was_quiet_longest_makes_room_and_the_total_stays() -> None
     assert {mac(0), mac(9999)} <= listed
     assert mac(1) not in listed
     assert refusals.total == MAX_REFUSED + 2
+
+
+def test_one_moment_is_shown_as_one_though_the_clock_goes_on_while_it_is_looked_up() -> None:
+    midnight, beats = datetime(2026, 1, 1, tzinfo=UTC), itertools.count()
+    clock = Clock(monotonic=lambda: 100.0, wall=lambda: midnight + timedelta(seconds=next(beats)))
+    shown = _refused_view(Refusal(mac(1), "eth1", Silence.MASKED, 1, 40.0, 40.0), clock)
+    assert (shown.first, shown.last) == (midnight - timedelta(seconds=60), midnight - timedelta(seconds=60))

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
     from aoetui.engine.jobs import Job
     from aoetui.engine.ports import Port
+    from aoetui.engine.protocol.address import Mac
     from aoetui.engine.protocol.facts import ExportFacts, TargetState
 
 
@@ -42,9 +43,11 @@ class Link:
     export: Export
     interface: str = "near0"
     facts: PortFacts = field(default_factory=lambda: PortFacts(mac=golden.TARGET, sector_count=2))
-    lane: None = None
     status: dict[int, int] = field(default_factory=dict)
     """ATA status by tag."""
+
+    def lane_of(self, mac: Mac) -> None:
+        """There is no compiled loop."""
 
     def send(self, frames: Sequence[bytes]) -> int:
         """Replies."""
