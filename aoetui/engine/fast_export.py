@@ -233,11 +233,11 @@ class FastExport:
             return None
         rows = self._rows  # read once: the engine's thread replaces it when a lane is joined or left
         lanes = [*rows.items(), *((lane, -1) for lane, _ in self._former)]
-        known = {lane: lane.knows_write(self._salt, row, mac, tag, place, write.data, arrived) for lane, row in lanes}
-        if True in known.values():
-            return True
+        asked = ((lane, lane.knows_write(self._salt, row, mac, tag, place, write.data, arrived)) for lane, row in lanes)
         # one that was left is not told of what is executed since
-        return False if any(known[lane] is False for lane in rows) else None
+        found = [known for lane, known in asked if known is not None and (known.is_executed or lane in rows)]
+        # each is told of what the queue executes, and not of what the others do: who has met that tag last knows best
+        return max(found, key=lambda known: known.since).is_executed if found else None
 
     def awaits_flush(self, write: WriteBlocks) -> bool:
         """Whether a lane has executed this write and will answer it after a flush."""

@@ -279,7 +279,8 @@ class PacketSocket:
             if not frames:
                 self._wait(timeout)
                 frames = [] if self._closed else self._take()
-            if frames or any(queue.has_received for queue in self._queues):
+            if frames or any(queue.has_received() for queue in self._queues):
+                self._interrupted |= self._sender.link_lost
                 self._down = self._sender.link_lost = False
             return frames
 
@@ -314,8 +315,9 @@ class PacketSocket:
 
     def _wait(self, timeout: float) -> None:
         lanes = self.lanes
-        self._interrupted |= any(lane.link_lost for lane in lanes) or self._sender.link_lost
-        if self._down or self._interrupted:
+        lost = any(lane.link_lost for lane in lanes) or self._sender.link_lost
+        self._interrupted |= lost
+        if self._down or lost:
             self._name()  # a link that is deleted while it is down reports no error of its own
         ready = dict(self._poll.poll(max(0.0, min(timeout, _LANE_WAIT) if lanes else timeout) * 1000))
         if self._wakeup in ready:

@@ -1,6 +1,6 @@
 """One receive queue of a port: a packet socket, the ring that the kernel fills, and the compiled loop that empties it, if any.
 
-Where there is no loop, `take` empties it. The port's thread alone calls `take`, `begin`, `end` and `raise_pending`.
+Where there is no loop, `take` empties it. The port's thread alone calls `take`, `begin`, `end` and `take_error`.
 """
 
 from __future__ import annotations
@@ -114,7 +114,6 @@ class ReceiveQueue:
             self.lane = None
             lane.release()
 
-    @property
     def has_received(self) -> bool:
         """Whether the loop has had frames since this was last asked."""
         before, self._lane_received = self._lane_received, 0 if self.lane is None else self.lane.received

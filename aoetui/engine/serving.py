@@ -71,6 +71,8 @@ class Held:
     """What was last advertised, by interface; and the sectors that there were."""
     meter: RateMeter = field(default_factory=RateMeter)
     latency: LatencyMeter = field(default_factory=LatencyMeter)
+    moved: bool = True
+    """Whether its counters moved at the last sample."""
 
     def counters(self) -> Counters:
         """Everything since it was opened."""
@@ -377,8 +379,10 @@ class Serving:
         """Take every export's counters, and have it look at its backing, once a second."""
         self._look()
         for held in self.held():
-            moved = held.meter.sample(held.counters(), now)  # before the latencies: what is answered in between moves the next
-            held.latency.sample(held.latency_counts() if moved else held.latency.latest)
+            moved = held.meter.sample(held.counters(), now)
+            # once more after they moved: an answer is counted a moment before or after it is timed
+            held.latency.sample(held.latency_counts() if moved or held.moved else held.latency.latest)
+            held.moved = moved
 
     def _publish(self, changed: Iterable[Held] | None = None) -> None:
         """Answer by the state of now. `changed`: the exports that are served elsewhere than before; None: any may be."""

@@ -54,7 +54,7 @@ def open_to_all(sock: socket.socket) -> None:
 def attach_filter(sock: socket.socket, vlan: int) -> None:
     """Let only AoE frames of this VLAN into a packet socket. Raises OSError.
 
-    Call it before the socket is bound: then no other frame slips in.
+    Call it before the socket is bound, or while it is shut: then no other frame slips in.
     """
     attach_program(sock, _filter(vlan))
 

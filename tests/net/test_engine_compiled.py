@@ -179,8 +179,9 @@ def test_a_write_that_an_abandoned_loop_had_in_hand_is_not_taken_for_done(
     mac, place = ini.wire.mac.raw, 5 << 8 | 1
     lane.remember_write(fast._salt, mac, 0x7777, place, data)
 
-    def known() -> bool | None:
-        return lane.knows_write(fast._salt, -1, mac, 0x7777, place, data, 0.0)
+    def known() -> bool:
+        found = lane.knows_write(fast._salt, -1, mac, 0x7777, place, data, 0.0)
+        return found is not None and found.is_executed
 
     assert known()
     hand = InHand(near, lane, memory=int(lane.tables.port[23]))

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-import subprocess
+import errno
 import sys
+from collections import Counter
 from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-from aoetui.engine.api import CheckAddress, ChooseInterfaces
+from aoetui.engine import packet
+from aoetui.engine.api import CheckAddress, ChooseInterfaces, EngineError
 from aoetui.engine.fanout import queue_of
 from aoetui.engine.fast_path import fast_path
 from aoetui.engine.packet import PacketSocket
 from aoetui.engine.protocol.address import Address, Mac
 from aoetui.engine.protocol.wire import SECTOR, AtaOp, AtaStatus
 from aoetui.engine.snapshot import ExportState
-from tests.support.engines import E91, PATIENCE, PREPARING, add, at_work, disk, engine_in, knows, spec, the_export
+from tests.support.engines import E91, PATIENCE, PREPARING, Held, add, at_work, disk, engine_in, knows, spec, the_export
 from tests.support.initiator import Initiator
 from tests.support.program import environment
 from tests.support.tap import Tap, tap, with_tag
@@ -25,9 +27,10 @@ from tests.support.waiting import wait_until
 from tests.support.wires import next_frames
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from aoetui.engine.local import LocalEngine
+    from aoetui.engine.ports import Port
     from tests.support.netns import VethPair
 
 QUEUES = 3
@@ -69,6 +72,40 @@ def test_what_is_sent_is_not_heard_by_another_queue(veth_pair: VethPair) -> None
         last = frame_of(Mac(bytes.fromhex("0200000000ff")), 1)
         other.send(last)
         assert next_frames(wire) == [last]
+        assert sum(queue.ring.head for queue in wire._queues) == 1, "the kernel gave them no slot either"
+
+
+@pytest.mark.parametrize("apart", [1, 2, 4, 256])
+@pytest.mark.parametrize("queues", [2, 3, 4, 8])
+def test_every_queue_has_its_share_however_macs_are_given_out(apart: int, queues: int) -> None:
+    macs = (Mac(b"\x52\x54" + (0xA0E00000 + number * apart).to_bytes(4, "big")) for number in range(400))
+    share = Counter(queue_of(mac, queues) for mac in macs)
+    assert len(share) == queues
+    assert max(share.values()) <= 2 * 400 // queues
+
+
+@pytest.mark.usefixtures("interpreted")
+@pytest.mark.parametrize("queues", [1, QUEUES])
+def test_several_queues_are_opened_anew_after_the_link_was_down(veth_pair: VethPair, queues: int) -> None:
+    """The kernel may have put the sockets into another order."""
+    with closing(veth_pair.near.run(lambda: PacketSocket("near0", queues))) as wire:
+        veth_pair.near.set_link("near0", state="down")
+        with pytest.raises(OSError, match="down"):
+            next_frames(wire)
+        veth_pair.near.set_link("near0", state="up")
+        assert wire.needs_reopen == (queues > 1)
+
+
+def test_a_port_that_cannot_be_opened_leaves_nothing_open(veth_pair: VethPair, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_sockets: object) -> None:
+        raise OSError(errno.ENOMEM, "no memory")
+
+    monkeypatch.setattr(packet, "share", refuse)
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    for _ in range(3):
+        with pytest.raises(EngineError, match="cannot open a packet socket on near0: no memory"):
+            veth_pair.near.run(lambda: PacketSocket("near0", QUEUES))
+    assert len(list(Path("/proc/self/fd").iterdir())) == before
 
 
 class SharedWire:
@@ -128,39 +165,88 @@ def test_all_initiators_are_served_and_counted(served: LocalEngine, crowd: list[
     assert {each.mac for each in the_export(served).initiators} == set(SOURCES)
 
 
-def test_each_is_answered_by_the_loop_of_its_queue(served: LocalEngine, crowd: list[Initiator]) -> None:
+def in_the_loops(engine: LocalEngine) -> Port:
+    """The port, once a loop of each queue serves e9.1."""
     if not fast_path.wait(PREPARING):
         pytest.skip(fast_path.why_not)
+    port = engine._core.ports.require("near0")
+    wait_until(lambda: len(set(port.lanes) & set(at_work(engine).fast.lanes)) == QUEUES, "a loop of each queue")
+    return port
+
+
+def loop_of(port: Port, ini: Initiator) -> Callable[[], int]:
+    """What the loop of an initiator's queue has answered."""
     from aoetui.engine.fast.tables import SERVED
 
-    port = served._core.ports.require("near0")
-    wait_until(lambda: len(set(port.lanes) & set(at_work(served).fast.lanes)) == QUEUES, "a loop of each queue")
+    lane = port.lane_of(ini.wire.mac)
+    assert lane is not None
+    return lambda: int(lane.tables.port[SERVED])
+
+
+def test_each_is_answered_by_the_loop_of_its_queue(served: LocalEngine, crowd: list[Initiator]) -> None:
+    port = in_the_loops(served)
     for ini in crowd:
         ini.find()
-        lane = port.lane_of(ini.wire.mac)
-        assert lane is not None
+        answered = loop_of(port, ini)
 
-        def answered(ini: Initiator = ini, counts: object = lane.tables.port) -> bool:
-            before = int(counts[SERVED])  # type: ignore[index]  # an array of numpy
+        def by_the_loop(ini: Initiator = ini, answered: Callable[[], int] = answered) -> bool:
+            before = answered()
             ini.read(0, 1)
-            return int(counts[SERVED]) > before  # type: ignore[index]
+            return answered() > before
 
-        wait_until(answered, "an answer of the loop")
+        wait_until(by_the_loop, "an answer of the loop")
     use(served, crowd)
 
 
-@pytest.mark.usefixtures("served")
-def test_a_copy_of_a_write_is_known(crowd: list[Initiator]) -> None:
+def test_loops_end_and_begin_together(served: LocalEngine, crowd: list[Initiator]) -> None:
+    port = in_the_loops(served)
+    for ini in crowd:
+        ini.find()
+    wire: PacketSocket = port._wire  # type: ignore[assignment]  # the real one
+    wire.interpret("a test")
+    wait_until(lambda: not port.lanes, "everything is interpreted")
+    use(served, crowd)
+    wire.interpret("")
+    in_the_loops(served)
+    use(served, crowd)
+
+
+def test_a_copy_of_a_write_is_known(served: LocalEngine, crowd: list[Initiator]) -> None:
+    in_the_loops(served)
     for ini in crowd:
         ini.find()
         copy, newer = (ini.request(AtaOp.WRITE_EXT, 5, 1, data * SECTOR, tag) for data, tag in ((b"o", 0x7777), (b"n", 0x7778)))
-        ini.wire.send([copy])
-        ini.answers([0x7777])
-        ini.wire.send([newer])
-        ini.answers([0x7778])
-        ini.wire.send([copy])
-        ini.answers([0x7777])
+        for frame, tag in ((copy, 0x7777), (newer, 0x7778), (copy, 0x7777)):
+            ini.wire.send([frame])
+            ini.answers([tag])
         assert ini.read(5, 1) == b"n" * SECTOR
+
+
+def test_a_write_whose_tag_another_has_had_since_is_no_copy_though_another_loop_has_not_heard_of_that(
+    served: LocalEngine, crowd: list[Initiator]
+) -> None:
+    """The queue tells every loop what it executes; a loop tells none."""
+    port, ini = in_the_loops(served), crowd[0]
+    ini.find()
+    begins_alike = b"s" * 24  # or the tag would be known as one that is used again
+    first, second = (
+        ini.request(AtaOp.WRITE_EXT, 5, 1, begins_alike + data * (SECTOR - len(begins_alike)), 0x7777) for data in (b"f", b"s")
+    )
+    with_first = first[-SECTOR:]
+    ini.wire.send([first])
+    ini.answers([0x7777])  # by the queue: it is the first of all
+    wait_until(lambda: not at_work(served).is_busy, "nothing waits")
+    answered = loop_of(port, ini)
+    before = answered()
+    ini.wire.send([second])
+    ini.answers([0x7777])
+    assert answered() == before + 1
+    held = Held(served)
+    ini.wire.send([first])
+    held.waits_for(ini, 1)
+    held.go()
+    ini.answers([0x7777])
+    assert ini.read(5, 1) == with_first
 
 
 def test_a_link_that_was_down_is_served_anew(served: LocalEngine, crowd: list[Initiator], veth_pair: VethPair) -> None:
@@ -183,10 +269,10 @@ def test_another_aoetui_of_many_sockets_is_told_once(veth_pair: VethPair, tmp_pa
     surroundings = environment(tmp_path) | {"PYTHONPATH": str(Path(__file__).parents[2])}
     with ExitStack() as stack:
         engine = stack.enter_context(engine_in(veth_pair.near))
-        other = stack.enter_context(veth_pair.near.popen(command, stdout=subprocess.PIPE, env=surroundings, text=True))
-        stack.callback(other.terminate)
-        assert other.stdout is not None
-        assert other.stdout.readline() == "serving\n"
+        said = tmp_path / "said"
+        other = stack.enter_context(veth_pair.near.popen(command, stdout=stack.enter_context(said.open("w")), env=surroundings))
+        stack.callback(other.kill)
+        wait_until(lambda: said.read_text() == "serving\n", "it serves")
         told = f"e9.0 is served on near0 by another aoetui (process {other.pid}): choose another address"
         assert engine.submit(CheckAddress(Address(9, 0), ("near0",))).result(PATIENCE) == (told,)
 

@@ -1,4 +1,4 @@
-"""The compiled loop of one port, as the reference path sees it: its thread, the FIFO it fills, and the rows it works by.
+"""The compiled loop of one receive queue, as the reference path sees it: its thread, the FIFO it fills, and the rows it works by.
 
 A lane begins where the receive ring stands, and ends there; in between the ring is the loop's alone.
 """
@@ -12,6 +12,7 @@ import struct
 import threading
 import time
 from collections import deque
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, cast
 
 import numpy as np
@@ -90,6 +91,16 @@ _log = logging.getLogger(__name__)
 def mac_number(mac: bytes) -> int:
     """A MAC as the tables hold it."""
     return int.from_bytes(mac)
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """A write whose tag a loop has met before."""
+
+    since: int
+    """When it executed what it has met with that tag last: nanoseconds of the monotonic clock."""
+    is_executed: bool
+    """That was this write; False: another."""
 
 
 class Lane:
@@ -476,15 +487,13 @@ class Lane:
 
     # ---- writes that come twice
 
-    def knows_write(self, salt: int, row: int, mac: bytes, tag: int, place: int, data: memoryview, now: float) -> bool | None:
-        """Whether the loop knows this write, which came `now` (seconds), to be executed; False: another has had its tag since.
-
-        `row` is the export's, or -1 once it has left.
-        """
+    def knows_write(self, salt: int, row: int, mac: bytes, tag: int, place: int, data: memoryview, now: float) -> Known | None:
+        """What the loop knows of this write, which came `now` (seconds). `row` is the export's, or -1 once it has left."""
         address = _address_of(data)
         nanoseconds = int(now * 1e9)
         known = rows.knows_write(self.tables, salt, row, mac_number(mac), tag, place, address, len(data), nanoseconds)
-        return {REPEATED: True, TAKEN_OVER: False}.get(known)
+        verdict, done = known & 3, known >> 2
+        return Known(done, is_executed=verdict == REPEATED) if verdict in (REPEATED, TAKEN_OVER) else None
 
     def remember_write(self, salt: int, mac: bytes, tag: int, place: int, data: memoryview) -> None:
         """The reference path has executed this write: a copy of its frame must not be executed here."""

@@ -167,6 +167,16 @@ def is_unflushed(t: Tables, key: int, place: int) -> bool:
 
 
 @compiled
+def time_done(t: Tables, key: int) -> int:
+    """When the newest remembered write with this hash was done: nanoseconds; NOW if it is UNFLUSHED, 0 if there is none."""
+    number = _find(t, key)
+    if number == 0:
+        return 0
+    done = t.writes[number & (REMEMBERED - 1), W_DONE]
+    return int(t.port[NOW] if done == UNFLUSHED else done)
+
+
+@compiled
 def set_done(t: Tables, number: int, done: int) -> None:
     """When a write that is remembered was done (nanoseconds), or that it is UNFLUSHED."""
     t.writes[number & (REMEMBERED - 1), W_DONE] = done

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from aoetui.engine.fast.compiler import c_lock, c_poll, c_unlock, compiled
 from aoetui.engine.fast.judge import find_initiator
-from aoetui.engine.fast.memory import NEW, REPEATED, data_digest, forget, is_unflushed, judge_write, mix, remember
+from aoetui.engine.fast.memory import NEW, REPEATED, data_digest, forget, is_unflushed, judge_write, mix, remember, time_done
 from aoetui.engine.fast.tables import (
     ABANDONED,
     BATCHES,
@@ -195,14 +195,19 @@ def abandon(t: Tables, since: int) -> bool:
 
 @compiled
 def knows_write(t: Tables, salt: int, export: int, mac: int, tag: int, place: int, data: int, size: int, now: int) -> int:
-    """What the loop knows of a write that came `now` (nanoseconds) and whose data stands at an address: see judge_write."""
+    """What the loop knows of a write that came `now` (nanoseconds) and whose data stands at an address.
+
+    See judge_write and time_done: 4 times the one, and the other.
+    """
     c_lock(t.lock.ctypes.data)
     t.port[NOW] = max(t.port[NOW], now)
-    known = judge_write(t, mix(mix(mac, tag), salt), place, data_digest(t, data, size), t.port[REMEMBERED_SO_FAR])
+    key = mix(mix(mac, tag), salt)
+    known = judge_write(t, key, place, data_digest(t, data, size), t.port[REMEMBERED_SO_FAR])
+    done = time_done(t, key)
     initiator = find_initiator(t, export, mac)
     reused = initiator >= 0 and t.initiators[initiator, I_REUSED] & (1 + (tag >> 31))
     c_unlock(t.lock.ctypes.data)
-    return NEW if known == REPEATED and reused else known
+    return done << 2 | (NEW if known == REPEATED and reused else known)
 
 
 @compiled
