@@ -121,6 +121,8 @@ class Serving:
         self._events = events
         self._clock = clock
         self._held: dict[Address, Held] = {}
+        self._in_order: tuple[Held, ...] = ()
+        """By address. Replaced, never changed."""
         self._table: dict[str, _ServedHere] = {}
         self._ending = False
         self._looked = 0
@@ -156,9 +158,9 @@ class Serving:
 
     # ---- in the engine's thread
 
-    def held(self) -> list[Held]:
-        """Every export, by address."""
-        return sorted(self._held.values(), key=lambda held: held.spec.address)
+    def held(self) -> tuple[Held, ...]:
+        """Every export, by address; any thread."""
+        return self._in_order
 
     def get(self, address: Address) -> Held | None:
         """The export at an address, if there is one."""
@@ -168,11 +170,16 @@ class Serving:
         """Know of an export, opened or not."""
         held = Held(spec, force)
         self._held[spec.address] = held
+        self._order()
         return held
 
     def forget(self, address: Address) -> None:
         """Know of it no more. It must be closed."""
         self._held.pop(address, None)
+        self._order()
+
+    def _order(self) -> None:
+        self._in_order = tuple(sorted(self._held.values(), key=lambda held: held.spec.address))
 
     def open(self, held: Held) -> None:
         """Open the backing and start the export's thread. Raises EngineError, also kept as the export's problem."""
