@@ -32,7 +32,7 @@ def test_the_memory_of_a_port_is_what_the_tables_take() -> None:
 
 
 def test_the_parts_come_to_the_whole() -> None:
-    section = PAGE[PAGE.index("## Memory") : PAGE.index("| **together**")]
+    section = PAGE[PAGE.index("\n## Memory\n") : PAGE.index("| **together**")]
     cells = re.findall(r"\| (\d[\d.]*)(?: and (\d+))? \|$", section, re.MULTILINE)
     whole = float(figures("**together**")[1])
     assert len(cells) >= 6
