@@ -12,7 +12,6 @@ import struct
 import threading
 import time
 from collections import deque
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, cast
 
 import numpy as np
@@ -22,6 +21,7 @@ from aoetui.engine.fast import rows
 from aoetui.engine.fast.disk import MIXED_NS
 from aoetui.engine.fast.figures import InitiatorFigures
 from aoetui.engine.fast.flusher import Flusher
+from aoetui.engine.fast.known import Known
 from aoetui.engine.fast.mapping import Mapping
 from aoetui.engine.fast.memory import REPEATED, TAKEN_OVER
 from aoetui.engine.fast.tables import (
@@ -91,16 +91,6 @@ _log = logging.getLogger(__name__)
 def mac_number(mac: bytes) -> int:
     """A MAC as the tables hold it."""
     return int.from_bytes(mac)
-
-
-@dataclass(frozen=True, slots=True)
-class Known:
-    """A write whose tag a loop has met before."""
-
-    since: int
-    """When it executed what it has met with that tag last: nanoseconds of the monotonic clock."""
-    is_executed: bool
-    """That was this write; False: another."""
 
 
 class Lane:
