@@ -22,7 +22,7 @@ from aoetui.engine.stats import RateMeter
 class Answering:
     """An export that has counted an answer, and not timed it yet: no real one can be made to stop there."""
 
-    spec: ExportSpec = field(default_factory=lambda: ExportSpec(Address(9, 1), Path("/x"), ("eth1",)))
+    spec: ExportSpec = field(default_factory=lambda: ExportSpec(address=Address(9, 1), path=Path("/x"), interfaces=("eth1",)))
     export: None = None
     meter: RateMeter = field(default_factory=RateMeter)
     latency: LatencyMeter = field(default_factory=LatencyMeter)
