@@ -1,4 +1,4 @@
-"""The compiled loop of one port: plain reads and writes from the receive ring to their replies, without the GIL.
+"""The compiled loop of one receive queue: plain reads and writes from the receive ring to their replies, without the GIL.
 
 It takes a batch of frames, judges each (fast/judge.py), has the disk's part done (fast/disk.py), and answers (fast/answers.py).
 All that is not plain goes, in order, to the reference path: `protocol/target.py`, by a FIFO that the port's thread empties.
