@@ -30,7 +30,7 @@ class ConsoleDriver(LinuxDriver):
 
     def run_input_thread(self) -> None:
         """The thread, until `exit_event` is set or the terminal is gone: whoever looks after that ends the console."""
-        parser, decode = XTermParser(self._debug), getincrementaldecoder("utf-8")().decode
+        parser, decode = XTermParser(self._debug), getincrementaldecoder("utf-8")("replace").decode
         poll = select.poll()
         poll.register(self.fileno, select.POLLIN)
         unsettled = False
@@ -42,7 +42,9 @@ class ConsoleDriver(LinuxDriver):
                 typed = self._read()
                 if not typed:
                     return
-                messages += parser.feed(decode(typed))
+                # Half a letter is no text yet, and the parser takes no text for the end of the terminal.
+                if text := decode(typed):
+                    messages += parser.feed(text)
                 unsettled = True
             messages += parser.tick()
             for message in messages:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pty
+import select
 import threading
 import tty
 from contextlib import contextmanager
@@ -33,6 +34,11 @@ class Noting(ConsoleDriver):
         """Note a key."""
         if isinstance(message, Key):
             self.keys.append(message.key)
+
+
+def readable(fileno: int) -> bool:
+    """Whether something waits to be read."""
+    return bool(select.select([fileno], [], [], 0)[0])
 
 
 @contextmanager
@@ -69,9 +75,17 @@ def test_what_begins_with_an_escape_is_one_key() -> None:
 def test_a_letter_in_two_pieces_is_one_key() -> None:
     with typing() as (master, driver):
         os.write(master, "ü".encode()[:1])
+        wait_until(lambda: not readable(driver.fileno), "the first half was read")
         os.write(master, "ü".encode()[1:] + b"y")
         wait_until(lambda: len(driver.keys) == 2, "two keys")
-        assert driver.keys[1] == "y"
+        assert driver.keys == ["ü", "y"]
+
+
+def test_what_is_no_text_ends_nothing() -> None:
+    """A terminal that sends Latin-1, or sets the eighth bit for alt."""
+    with typing() as (master, driver):
+        os.write(master, "ü".encode("latin-1") + b"y")
+        wait_until(lambda: driver.keys[-1:] == ["y"], "y")
 
 
 def test_it_ends_with_its_terminal() -> None:
