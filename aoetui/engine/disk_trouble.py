@@ -36,6 +36,8 @@ class DiskTrouble:
     """The failures of one export's backing; any thread."""
 
     def __init__(self, path: Path, clock: Clock) -> None:
+        self.owes_elsewhere: Callable[[], float] = lambda: 0.0
+        """For how many seconds the disk owes an answer to a compiled loop."""
         self._path = path
         self._clock = clock
         self._lock = threading.Lock()
@@ -60,7 +62,7 @@ class DiskTrouble:
     @property
     def text(self) -> str:
         """What fails now, with the remedy; empty if nothing does."""
-        if self.owes() > SLOW:
+        if max(self.owes(), self.owes_elsewhere()) > SLOW:
             return (
                 f"{self._path} has not answered for {SLOW:.0f} seconds and more: requests wait for it, and initiators repeat"
                 " them. Check the disk (dmesg says what it does)"

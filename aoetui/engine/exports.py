@@ -108,6 +108,7 @@ class Export:
         self._turns.set_gate(self.fast)
         self._facts.watch(self.fast.refresh)
         self._disk.lanes = self.fast
+        self._disk.trouble.owes_elsewhere = self.fast.waits
 
     def latency_counts(self) -> tuple[list[int], list[int]]:
         """How long reads, and writes, waited: counts by step. Any thread."""

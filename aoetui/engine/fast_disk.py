@@ -25,6 +25,8 @@ class Reads(IntEnum):
     """At once, if they are in the page cache."""
     AT_ONCE = 2
     """Always at once: a file system in memory. It is never mapped, for to read a mapped hole would fill it."""
+    WAITED = 3
+    """By threads that wait: nobody can tell what is in the page cache."""
 
 
 class Writes(IntEnum):
@@ -75,8 +77,10 @@ _libc = ctypes.CDLL(None, use_errno=True)
 def fast_disk(spec: ExportSpec, backing: Backing) -> FastDisk:
     """What of an export may be done at once. Nothing is cached where I/O is direct."""
     kind = None if backing.block_device else _file_system(backing.fileno())
-    if spec.direct or kind in _FAR:
+    if spec.direct:
         return FastDisk(Reads.ELSEWHERE, Writes.ELSEWHERE)
+    if kind in _FAR:
+        return FastDisk(Reads.WAITED, Writes.ELSEWHERE)
     reads = _reads(kind, backing)
     if spec.read_only:
         return FastDisk(reads, Writes.ELSEWHERE)
@@ -87,7 +91,7 @@ def fast_disk(spec: ExportSpec, backing: Backing) -> FastDisk:
 def _reads(kind: int | None, backing: Backing) -> Reads:
     if kind in _IN_MEMORY:
         return Reads.AT_ONCE
-    return Reads.IF_CACHED if _tells_what_is_cached(backing) else Reads.ELSEWHERE
+    return Reads.IF_CACHED if _tells_what_is_cached(backing) else Reads.WAITED
 
 
 def _file_system(descriptor: int) -> int | None:

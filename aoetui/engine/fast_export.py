@@ -6,6 +6,7 @@ import secrets
 import threading
 import time
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from aoetui.engine.fast_disk import FastDisk, Reads, Writes, fast_disk
@@ -33,6 +34,8 @@ _MAY_READ, _MAY_WRITE = 1, 2
 _TAG_AT, _MAC_LENGTH = 20, 6
 _FLUSH_TIME = 1.0
 """Seconds that the last flush of a lane is given: what it does not answer is asked for again."""
+_FETCH_TIME = 0.2
+"""Seconds that the reads of a lane are given that wait for the disk: what they do not answer is asked for again."""
 _ELSEWHERE = FastDisk(Reads.ELSEWHERE, Writes.ELSEWHERE)
 
 
@@ -60,6 +63,11 @@ class FastInitiator:
     def dropped(self) -> int:
         """Requests beyond the buffer count."""
         return self.lane.figures(self.row).dropped
+
+    @property
+    def pending(self) -> int:
+        """Requests that wait for the disk or a flush."""
+        return self.lane.figures(self.row).pending
 
     @property
     def last_io(self) -> float:
@@ -104,6 +112,8 @@ class FastExport:
         self._flush_failed = flush_failed
         self._flushers: dict[Lane, int] = {}
         """By lane, if what it writes is answered after a flush."""
+        self._fetchers: dict[Lane, int] = {}
+        """By lane, while its reads wait for the disk there."""
         self._lock = threading.Lock()
         self._rows: dict[Lane, int] = {}
         self._disk: FastDisk | None = None
@@ -150,8 +160,10 @@ class FastExport:
             self._rows = {other: at for other, at in self._rows.items() if other is not lane}
             self._shown.pop(lane, None)
             self._writes_from.pop(lane, None)
+            self._fetchers.pop(lane, None)
             self._former.append((lane, time.monotonic() + MEMORY_SECONDS))
         lane.remove_export(row)
+        lane.fetchers.end(row, _FETCH_TIME)
         flushed = lane.stop_flusher(self._flushers.get(lane, -1), _FLUSH_TIME)
         self._flushers = {other: number for other, number in self._flushers.items() if other is not lane}
         if lane.keeps(row):
@@ -175,7 +187,9 @@ class FastExport:
         gate, rows = _GATE_BOTH if reads else _GATE_WRITES, self._rows
         for lane in [lane for lane, row in rows.items() if lane.close_gate(row, gate)]:
             lane.wait_for_batch()
-        return [lane.join for lane, row in rows.items() if lane.keeps(row)]
+        kept = [lane.join for lane, row in rows.items() if lane.keeps(row)]
+        fetching = [partial(lane.fetchers.wait, row) for lane, row in rows.items() if reads and lane.fetchers.is_waiting(row)]
+        return [*kept, *fetching]
 
     def open(self) -> None:
         """See gate.Gate."""
@@ -189,13 +203,24 @@ class FastExport:
         with self._lock:  # what is read last is told last
             facts = self._facts.now
             for lane, row in self._rows.items():
+                retired = self._mind_fetcher(lane, row)
                 values = self._values(lane, facts)
                 if values != self._shown.get(lane):
                     self._shown[lane] = values
                     lane.set_export(row, values)
+                if retired:
+                    lane.fetchers.retire(row)
             self._let(facts)
             now = time.monotonic()
             self._former = [(lane, until) for lane, until in self._former if until > now]
+
+    def _mind_fetcher(self, lane: Lane, row: int) -> bool:
+        """Have reads wait for the disk by the lane's own threads where many do; whether that is over."""
+        if lane not in self._fetchers and lane.fetchers.are_wanted(row):
+            number = lane.fetchers.start(row, self._backing.fileno())
+            if number >= 0:
+                self._fetchers[lane] = number
+        return lane in self._fetchers and lane.fetchers.is_idle(row) and self._fetchers.pop(lane) >= 0
 
     def _let(self, facts: ExportFacts) -> None:
         allowed: dict[tuple[Lane, int], list[int]] = {}
@@ -250,6 +275,10 @@ class FastExport:
         for lane in self._rows:
             lane.remember_write(self._salt, mac, tag, place, write.data)
 
+    def waits(self) -> float:
+        """For how many seconds the oldest read has waited for the disk that a lane answers; 0: none does."""
+        return max((lane.fetchers.waits(row) for lane, row in self._rows.items()), default=0.0)
+
     def latencies(self) -> tuple[list[list[int]], list[list[int]]]:
         """Counts by step of what lanes answered: of reads, and of writes."""
         both = [self._latencies, *(lane.export_latencies(row) for lane, row in self._rows.items())]
@@ -273,6 +302,7 @@ class FastExport:
             mapped_at=self._map(lane, end),
             disk=self._allowed(lane),
             flusher=self._flushers.get(lane, -1),
+            fetcher=self._fetchers.get(lane, -1),
             salt=self._salt,
         )
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from aoetui.engine.fast.answers import note_latency, publish, route_faulted, send, settle
 from aoetui.engine.fast.compiler import c_eventfd_write, c_lock, c_poll, c_unlock, compiled, fence, load16, load32, store32
 from aoetui.engine.fast.disk import begin, clock, end, read_all, write_all
+from aoetui.engine.fast.fetch_queue import wake_fetchers
 from aoetui.engine.fast.judge import DROPPED, NOT_YET, SLOT_CAPTURED, SLOT_START, is_ours, judge
 from aoetui.engine.fast.tables import (
     ABANDONED,
@@ -18,6 +19,7 @@ from aoetui.engine.fast.tables import (
     COUNT_OF_ENTRIES,
     DEFERRED_IN_BATCH,
     ERROR,
+    FETCHES_BEGUN,
     IN_BATCH,
     NOW,
     RECEIVED,
@@ -92,6 +94,8 @@ def serve_batch(t: Tables) -> int:
     c_lock(lock)
     replies = settle(t)
     c_unlock(lock)
+    if t.port[FETCHES_BEGUN]:
+        wake_fetchers(t)
     if mapped:
         begin(t, _NO_EXPORT, clock(t))
     faulted = send(t, replies)

@@ -81,6 +81,11 @@ class InitiatorRecord:
     """Where a compiled loop answers it too; what was answered there is counted there."""
 
     @property
+    def waiting(self) -> int:
+        """`under_way`, by the compiled loop too."""
+        return self.under_way + (0 if self.fast is None else self.fast.pending)
+
+    @property
     def last_read_or_written(self) -> float | None:
         """When it last did; None: never."""
         fast = self.fast.last_io if self.fast is not None else 0.0
@@ -187,7 +192,7 @@ class Initiators:
         with self._lock:
             if len(self._records) >= MAX_INITIATORS:
                 # whose requests wait keeps its buffer count
-                idle = [item for item in self._records.items() if not item[1].under_way]
+                idle = [item for item in self._records.items() if not item[1].waiting]
                 idle_longest = sorted(idle, key=lambda item: item[1].last_used)
                 self._absorb([record for _, record in idle_longest[:FORGOTTEN_AT_ONCE]])
                 for key, _ in idle_longest[:FORGOTTEN_AT_ONCE]:

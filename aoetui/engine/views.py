@@ -139,7 +139,7 @@ def _initiator_view(record: InitiatorRecord, clock: Clock) -> InitiatorSnapshot:
         last_io=None if last_io is None else zero + timedelta(seconds=last_io),
         last_seen=zero + timedelta(seconds=record.last_asked),
         counters=record.counters(),
-        under_way=record.under_way,
+        under_way=record.waiting,
         dropped=record.dropped_everywhere,
         latency=latency_of(record.latency_counts()),
         active=record.is_active(clock.monotonic()),

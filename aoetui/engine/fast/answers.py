@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from aoetui.engine.fast.compiler import c_eventfd_write, compiled, copy_bytes, fence, load8, store32
+from aoetui.engine.fast.fetch_queue import begin_fetch
 from aoetui.engine.fast.flush import defer
 from aoetui.engine.fast.memory import forget
 from aoetui.engine.fast.sending import offer
@@ -18,6 +19,7 @@ from aoetui.engine.fast.tables import (
     E_LENGTH,
     E_MEMORY,
     ENTRY_HEAD,
+    FETCHED,
     FIFO,
     FIFO_DROPPED,
     FIFO_FILLED,
@@ -69,9 +71,8 @@ def _fifo_place(t: Tables, size: int) -> int:
 
 
 @compiled
-def _put(t: Tables, n: int) -> None:
-    """Put entry `n` into the FIFO, or count that there was no room: its initiator asks again."""
-    frame, length, export = t.entries[n, E_FRAME], t.entries[n, E_LENGTH], t.entries[n, E_EXPORT]
+def put(t: Tables, frame: int, length: int, export: int) -> None:
+    """Put a frame at an address into the FIFO, or count that there was no room: its initiator asks again."""
     size = (ENTRY_HEAD + length + 15) & ~15
     at = _fifo_place(t, size)
     if export >= 0:
@@ -98,7 +99,8 @@ def route(t: Tables, n: int) -> None:
     export = entry[E_EXPORT]
     if export >= 0:
         t.exports[export, X_GATE] |= GATE_WRITES if _is_read(entry[E_FRAME]) else GATE_READS | GATE_WRITES
-    _put(t, n)
+    entry[E_KIND] = ROUTE
+    put(t, entry[E_FRAME], entry[E_LENGTH], export)
 
 
 @compiled
@@ -125,9 +127,12 @@ def settle(t: Tables) -> int:
     """Route and count the batch's entries in order of arrival, and lay out the replies. How many there are to send."""
     replies = 0
     for n in range(t.port[COUNT_OF_ENTRIES]):
-        if t.entries[n, E_KIND] == ROUTE:
+        kind = t.entries[n, E_KIND]
+        if kind == ROUTE or (kind == FETCHED and not begin_fetch(t, n)):
             route(t, n)
-        elif t.entries[n, E_KIND] != READ and t.exports[t.entries[n, E_EXPORT], X_FLUSHER] >= 0:
+        elif kind == FETCHED:
+            continue
+        elif kind != READ and t.exports[t.entries[n, E_EXPORT], X_FLUSHER] >= 0:
             defer(t, n)
         else:
             count(t, n, 1)
@@ -179,7 +184,6 @@ def route_faulted(t: Tables, replies: int) -> None:
             n = -1 - t.order[at]
             count(t, n, -1)
             route(t, n)
-            t.entries[n, E_KIND] = ROUTE
 
 
 @compiled
@@ -188,5 +192,5 @@ def note_latency(t: Tables, nanoseconds: int) -> None:
     for n in range(t.port[COUNT_OF_ENTRIES]):
         entry = t.entries[n]
         kind = entry[E_KIND]
-        if kind not in (ROUTE, DEFERRED):
+        if kind not in (ROUTE, DEFERRED, FETCHED):
             note_wait(t, entry[E_INITIATOR], entry[E_EXPORT], kind == READ, nanoseconds)

@@ -43,6 +43,9 @@ c_clock_gettime = _symbol("clock_gettime", _int, _int, _address)
 c_eventfd_write = _symbol("eventfd_write", _int, _int, types.uint64)
 c_lock = _symbol("pthread_mutex_lock", _int, _address)
 c_unlock = _symbol("pthread_mutex_unlock", _int, _address)
+c_condition_wait = _symbol("pthread_cond_wait", _int, _address, _address)
+c_condition_signal = _symbol("pthread_cond_signal", _int, _address)
+c_condition_broadcast = _symbol("pthread_cond_broadcast", _int, _address)
 _errno_location: Any = types.ExternalFunction("__errno_location", types.CPointer(types.int32)())
 
 

@@ -1,7 +1,8 @@
 """The disk's part of a batch: writes first, neighbours in one call, then reads of what is in the page cache.
 
-Without the lock, for a write may have to wait. Reads never do: what is not in the page cache takes the reference path, whose
-threads wait. So does whatever the disk fails: that path tries again, and tells the initiator and the administrator.
+Without the lock, for a write may have to wait. Reads never do: what is not in the page cache is left to the export's fetcher
+(fetch.py) or, where there is none, to the reference path, whose threads wait. That path also takes whatever the disk fails: it
+tries again, and tells the initiator and the administrator.
 """
 
 from __future__ import annotations
@@ -23,12 +24,14 @@ from aoetui.engine.fast.tables import (
     E_FRAME,
     E_KIND,
     E_LBA,
+    FETCHED,
     MAX_READ,
     MIXED_AT,
     NOW,
     READ,
     READS,
     READS_IF_CACHED,
+    READS_WAITED,
     ROUTE,
     SEEN,
     WRITE,
@@ -202,6 +205,8 @@ def _read_cached(t: Tables, n: int, position: int, size: int) -> int:
     at = t.port[READS] + n * t.port[MAX_READ]
     t.in_iov[0, 0], t.in_iov[0, 1] = at, size
     row = t.exports[t.entries[n, E_EXPORT]]
+    if row[X_READS] == READS_WAITED:
+        return 0
     flags = _RWF_NOWAIT if row[X_READS] == READS_IF_CACHED else 0
     if c_preadv2(row[X_FD], t.in_iov.ctypes.data, 1, position, flags) != size:
         return 0
@@ -228,5 +233,5 @@ def read_all(t: Tables) -> bool:
         entry[E_DATA] = start + position if mapped else _read_cached(t, n, position, size)
         any_mapped |= mapped
         if entry[E_DATA] == 0:
-            entry[E_KIND] = ROUTE
+            entry[E_KIND] = FETCHED
     return any_mapped

@@ -12,6 +12,7 @@ from aoetui.engine.fast.tables import (
     X_BUFFERS,
     X_END,
     X_FD,
+    X_FETCHER,
     X_FLUSHER,
     X_KEY,
     X_MAP,
@@ -45,6 +46,8 @@ class ExportRow:
     disk: FastDisk
     flusher: int
     """Its number on the lane; -1: writes are answered at once."""
+    fetcher: int
+    """Its number on the lane; -1: reads that have to wait take the reference path."""
     salt: int
     """A number of its own: no other export that ever had its row shares it."""
 
@@ -53,5 +56,6 @@ class ExportRow:
         numbers = np.zeros(X_WORDS, np.int64)
         numbers[[X_KEY, X_SECTORS, X_BUFFERS]] = self.shelf << 8 | self.slot, self.sectors, self.buffer_count
         numbers[[X_FD, X_BASE, X_END, X_MAP]] = self.descriptor, self.base, self.end, self.mapped_at
-        numbers[[X_READS, X_WRITES, X_FLUSHER, X_SALT]] = self.disk.reads, self.disk.writes, self.flusher, self.salt
+        numbers[[X_READS, X_WRITES, X_SALT]] = self.disk.reads, self.disk.writes, self.salt
+        numbers[[X_FLUSHER, X_FETCHER]] = self.flusher, self.fetcher
         return numbers

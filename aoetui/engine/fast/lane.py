@@ -19,6 +19,7 @@ import numpy as np
 from aoetui.engine import fastpath
 from aoetui.engine.fast import rows
 from aoetui.engine.fast.disk import MIXED_NS
+from aoetui.engine.fast.fetchers import Fetchers
 from aoetui.engine.fast.figures import InitiatorFigures
 from aoetui.engine.fast.flusher import Flusher
 from aoetui.engine.fast.known import Known
@@ -125,6 +126,7 @@ class Lane:
         self._stuck_with: dict[int, Callable[[Lane], None]] = {}
         self._free_flushers = list(range(FLUSHERS - 1, -1, -1))
         self._flushers: dict[int, Flusher] = {}
+        self.fetchers = Fetchers(self.tables)
         self._threads = 1
         """Those that have not ended."""
         self._at_end: Callable[[], None] | None = None
@@ -136,7 +138,7 @@ class Lane:
     @property
     def memory(self) -> int:
         """The most bytes of memory that it may take beside the receive ring."""
-        return MEMORY_BYTES + self._reads.nbytes
+        return MEMORY_BYTES + self._reads.nbytes + self.fetchers.memory
 
     def start(self, mac: Mac, sector_count: int) -> None:
         """Begin to serve."""
@@ -175,6 +177,7 @@ class Lane:
         end = time.monotonic() + timeout
         if self._thread.is_alive():
             self._thread.join(timeout)
+        self.fetchers.end_all(max(0.0, end - time.monotonic()))
         left = [flusher for flusher in self._flushers.values() if not flusher.join(max(0.0, end - time.monotonic()))]
         return not left and not self._thread.is_alive()
 

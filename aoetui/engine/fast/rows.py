@@ -21,6 +21,7 @@ from aoetui.engine.fast.tables import (
     F_EVENT,
     F_EXPORT,
     F_SYNC,
+    FETCHED,
     GATE_READS,
     I_EXPORT,
     I_MAC,
@@ -35,6 +36,7 @@ from aoetui.engine.fast.tables import (
     X_GATE,
     X_HANDLED,
     X_KEY,
+    X_MISSES,
     X_ROUTED,
     X_WORDS,
     Tables,
@@ -77,7 +79,7 @@ def set_export(lock: Numbers, exports: Numbers, find: Numbers, row: int, values:
     c_lock(lock.ctypes.data)
     moved = exports[row, X_KEY] != values[X_KEY]
     for word in range(X_WORDS):
-        if word not in (X_GATE, X_ROUTED, X_HANDLED):
+        if word not in (X_GATE, X_ROUTED, X_HANDLED, X_MISSES):
             exports[row, word] = values[word]
     if moved:
         _index_exports(exports, find)
@@ -93,7 +95,7 @@ def close_gate(t: Tables, row: int, gate: int) -> bool:
     if t.port[IN_BATCH]:
         for n in range(t.port[COUNT_OF_ENTRIES]):
             kind = t.entries[n, E_KIND]
-            kept_out = kind != ROUTE and (kind != READ or gate & GATE_READS != 0)
+            kept_out = kind != ROUTE and (kind not in (READ, FETCHED) or gate & GATE_READS != 0)
             in_hand = in_hand or (kept_out and t.entries[n, E_EXPORT] == row)
     c_unlock(t.lock.ctypes.data)
     return in_hand

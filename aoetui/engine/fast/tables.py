@@ -33,6 +33,10 @@ FLUSHERS: Final = 64
 """Durable exports of one port; further ones take the reference path."""
 FLUSH: Final = 256
 """Writes of one export that may wait for its flush."""
+FETCHERS: Final = 16
+"""Exports of one port whose reads wait for the disk here; those of further ones take the reference path."""
+FETCH: Final = 128
+"""Reads of one export that may wait for its disk here; further ones take the reference path."""
 FIFO: Final = 4 << 20
 """Numbers of frames that wait for the reference path."""
 STEPS: Final = 104
@@ -103,6 +107,8 @@ MIXED_AT: Final = 35
 """When another export than the one before was asked."""
 DEFERRED_IN_BATCH: Final = 36
 """Writes of the batch that are to wait for a flush."""
+FETCHES_BEGUN: Final = 37
+"""Whether reads of the batch wait for their disk: threads are to be woken."""
 PORT_WORDS: Final = 40
 
 # ---- of an export
@@ -136,12 +142,17 @@ X_CHECKED: Final = 14
 X_SALT: Final = 15
 X_FLUSHER: Final = 16
 """Who flushes what is written before it is answered; -1: it is answered at once."""
-X_WORDS: Final = 17
+X_FETCHER: Final = 17
+"""Whose threads read what is not in the page cache; -1: the reference path does."""
+X_MISSES: Final = 18
+"""Reads that the reference path was left, since they may have to wait for the disk."""
+X_WORDS: Final = 19
 
 GATE_WRITES: Final = 1
 GATE_READS: Final = 2
 READS_ELSEWHERE: Final = int(Reads.ELSEWHERE)
 READS_IF_CACHED: Final = int(Reads.IF_CACHED)
+READS_WAITED: Final = int(Reads.WAITED)
 WRITES_ELSEWHERE: Final = int(Writes.ELSEWHERE)
 WRITES_FILE: Final = int(Writes.FILE)
 
@@ -165,7 +176,7 @@ I_IN_BATCH: Final = 12
 I_REUSED: Final = 13
 """Bit 0 and 1: whether tags with a clear, or a set, top bit are used again."""
 I_PENDING: Final = 14
-"""Writes that wait for a flush."""
+"""Writes that wait for a flush, and reads that wait for the disk."""
 I_FAILED: Final = 15
 """Writes whose flush failed."""
 I_WORDS: Final = 16
@@ -196,6 +207,8 @@ REPEAT: Final = 3
 
 DEFERRED: Final = 4
 """A write that is answered after a flush."""
+FETCHED: Final = 5
+"""A read that is answered by a fetcher."""
 
 # ---- of a flusher
 F_EXPORT: Final = 0
@@ -222,6 +235,48 @@ P_ARRIVED: Final = 3
 """Nanoseconds."""
 P_MEMORY: Final = 4
 P_WORDS: Final = 5
+
+# ---- of a fetcher
+T_EXPORT: Final = 0
+"""Row of the export; -1: none."""
+T_DISK: Final = 1
+"""A descriptor of its own to read by: its number is nobody else's while a thread may use it."""
+T_BUFFERS: Final = 2
+"""Address of FETCH buffers."""
+T_FREE: Final = 3
+"""Requests that it could still take."""
+T_FIRST: Final = 4
+"""Where in its queue the oldest stands that no thread has taken."""
+T_QUEUED: Final = 5
+"""Requests that no thread has taken."""
+T_THREADS: Final = 6
+T_IDLE: Final = 7
+"""Of these, how many wait for a request."""
+T_COMING: Final = 8
+"""Whether another one is being started."""
+T_SENDING: Final = 9
+"""Threads that are about to send replies."""
+T_STOP: Final = 10
+"""Its threads are to end once nothing waits."""
+T_CANCELLED: Final = 11
+"""Nothing that waits is answered any more."""
+T_LAST: Final = 12
+"""When the newest request came: nanoseconds."""
+T_WORDS: Final = 13
+
+# ---- of a read that waits for the disk
+M_TAKEN: Final = 0
+"""Whether it is one: from its arrival until its reply has been sent."""
+M_INITIATOR: Final = 1
+M_LBA: Final = 2
+M_COUNT: Final = 3
+M_POSITION: Final = 4
+"""Numbers from the backing's start."""
+M_LENGTH: Final = 5
+"""Of its frame."""
+M_ARRIVED: Final = 6
+"""Nanoseconds."""
+M_WORDS: Final = 7
 
 # ---- of a remembered write
 W_HASH: Final = 0
@@ -268,6 +323,13 @@ def _layout() -> np.dtype[Any]:
             ("pending_heads", np.uint8, (FLUSHERS, 2 * FLUSH * HEAD)),
             ("pending_iov", np.int64, (FLUSHERS, FLUSH, 2)),
             ("pending_messages", np.int64, (FLUSHERS, FLUSH, 8)),
+            ("fetchers", np.int64, (FETCHERS, T_WORDS)),
+            ("fetch_conditions", np.int64, (FETCHERS, 8)),  # a pthread_cond_t each: a request has come, or it is to end
+            ("fetch_queue", np.int64, (FETCHERS, FETCH)),  # requests in order of arrival, round and round
+            ("fetch_free", np.int64, (FETCHERS, FETCH)),  # the first T_FREE are the places that are free
+            ("fetches", np.int64, (FETCHERS, FETCH, M_WORDS)),
+            ("fetch_heads", np.uint8, (FETCHERS, FETCH * HEAD)),
+            ("fetch_frames", np.uint8, (FETCHERS, FETCH * HEAD)),
             ("fifo", np.uint8, FIFO),
         ]
     )
@@ -303,6 +365,13 @@ class Tables(Protocol):
     pending_heads: Numbers
     pending_iov: Numbers
     pending_messages: Numbers
+    fetchers: Numbers
+    fetch_conditions: Numbers
+    fetch_queue: Numbers
+    fetch_free: Numbers
+    fetches: Numbers
+    fetch_heads: Numbers
+    fetch_frames: Numbers
     fifo: Numbers
 
 
@@ -320,6 +389,7 @@ def make_tables(*, slots: int, stride: int, ring: int, reads: int, max_read: int
     tables.pending_messages[:, :, 2] = tables.pending_iov.ctypes.data + np.arange(FLUSHERS * FLUSH).reshape(FLUSHERS, FLUSH) * 16
     tables.pending_messages[:, :, 3] = 1
     tables.flushers[:, F_EXPORT] = -1
+    tables.fetchers[:, T_EXPORT] = -1
     tables.port[[SLOTS, STRIDE, RING, READS, MAX_READ]] = slots, stride, ring, reads, max_read
     return tables
 

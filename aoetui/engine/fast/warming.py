@@ -33,8 +33,8 @@ def warm() -> None:
 
 def _call_all(lane: Lane) -> None:
     disk = FastDisk(Reads.ELSEWHERE, Writes.ELSEWHERE)
-    numbers = {"sectors": 1, "buffer_count": 2, "descriptor": -1, "base": 0, "end": 0, "mapped_at": 0, "flusher": -1, "salt": 0}
-    row = ExportRow(shelf=0, slot=0, disk=disk, **numbers)
+    numbers = {"sectors": 1, "buffer_count": 2, "descriptor": -1, "base": 0, "end": 0, "mapped_at": 0, "salt": 0}
+    row = ExportRow(shelf=0, slot=0, disk=disk, flusher=-1, fetcher=-1, **numbers)
     export = lane.add_export(row, lambda: None, lambda _lane: None) or 0
     mac, data = bytes(6), memoryview(bytes(SECTOR))
     initiator = lane.add_initiator(export, mac, 0, 0) or 0
@@ -49,6 +49,9 @@ def _call_all(lane: Lane) -> None:
         scratch = np.zeros(2, np.int64)
         flush_once(lane.tables, flusher, int(scratch.ctypes.data))
         lane.stop_flusher(flusher, 60.0)
+        lane.fetchers.start(export, null.fileno())
+        lane.fetchers.waits(export)
+        lane.fetchers.end(export, 60.0)
     rows.note_handled(lane.tables.lock, lane.tables.exports, np.array([export], np.int64))
     lane.open_gate(export)
     lane.keeps(export)
