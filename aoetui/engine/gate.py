@@ -14,7 +14,8 @@ class Gate(Protocol):
     def close(self, *, reads: bool) -> Sequence[Callable[[], object]]:
         """From now on nothing else writes this export; with `reads`, nothing else reads it either.
 
-        Returns what has to be waited for, outside the lock, before what is queued now begins: writes that a disk keeps.
+        Returns what has to be waited for, outside the lock, before what is queued now begins: writes that a disk keeps, and
+        reads that wait for it.
 
         Called before a request is queued. Called again only with another value of `reads`.
         """

@@ -24,11 +24,14 @@ def figures(row: str) -> list[str]:
 
 def test_the_memory_of_a_port_is_what_the_tables_take() -> None:
     pytest.importorskip("numpy")
-    from aoetui.engine.fast.tables import BATCH, MEMORY_BYTES
+    from aoetui.engine.fast.tables import BATCH, FETCH, FETCHERS, MEMORY_BYTES
 
-    buffers = [BATCH * (stride_for(mtu) // SECTOR * SECTOR) for mtu in (1500, 9000)]
-    assert figures("**together**") == [f"{(RING_BYTES + MEMORY_BYTES + each) / MIB:.1f}" for each in buffers]
-    assert figures("buffers for 64 reads") == [f"{each / MIB:.1f}".removesuffix(".0") for each in buffers]
+    longest = [stride_for(mtu) // SECTOR * SECTOR for mtu in (1500, 9000)]
+    whole = [RING_BYTES + MEMORY_BYTES + (BATCH + FETCHERS * FETCH) * each for each in longest]
+    assert figures("**together**") == [f"{each / MIB:.1f}" for each in whole]
+    assert figures(f"buffers for {BATCH} reads") == [f"{BATCH * each / MIB:.1f}".removesuffix(".0") for each in longest]
+    assert figures("buffers for these") == [str(FETCHERS * FETCH * each // MIB) for each in longest]
+    assert f"requests of {FETCHERS} exports whose reads wait for the disk, {FETCH} of each" in PAGE
 
 
 def test_the_parts_come_to_the_whole() -> None:

@@ -1,7 +1,7 @@
 """What the compiled loop remembers of requests: executed writes, the use of tags, and what was asked before.
 
 The same rules as `protocol/repeats.py`, which gives the reasons, in arrays of a fixed size. A retransmission that came while the
-original waited for the disk is known to the reference path alone: nothing waits here.
+original waited for the disk is known to the reference path alone: no write waits here.
 """
 
 from __future__ import annotations
