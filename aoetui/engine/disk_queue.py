@@ -28,10 +28,16 @@ class Kind(Enum):
 
     READ = "read"
     WRITE = "write"
+    HELD = "held"
+    """A read that somebody else carries out: writes of its sectors wait for it."""
     FLUSH = "flush"
     """Waits for all, and all wait for it; flushes that follow each other are one."""
     ALONE = "alone"
     """Waits for all, and all wait for it."""
+
+
+_READS = frozenset({Kind.READ, Kind.HELD})
+_BARRIERS = frozenset({Kind.FLUSH, Kind.ALONE})
 
 
 @dataclass(slots=True, eq=False)
@@ -63,7 +69,7 @@ class _Overlaps(Generic[Item]):
     def add(self, entry: Entry[Item]) -> Collection[Entry[Item]]:
         """Take one up. Returns those that it has to wait for."""
         writers, sectors = self._writers, range(entry.lba, entry.end)
-        if entry.kind is Kind.READ:
+        if entry.kind in _READS:
             if not self._writing:
                 self._loose.add(entry)
                 return ()
@@ -139,7 +145,7 @@ class DiskQueue(Generic[Item]):
         """Take up an entry that comes now."""
         self._orders += 1
         entry.order = self._orders
-        self._others += entry.kind is not Kind.READ
+        self._others += entry.kind not in _READS
         if self._barrier is None:
             self._admit(entry)
         else:
@@ -147,7 +153,7 @@ class DiskQueue(Generic[Item]):
 
     def _admit(self, entry: Entry[Item]) -> None:
         self._admitted += 1
-        if entry.kind in self._starts:
+        if entry.kind not in _BARRIERS:
             before = self._overlaps.add(entry)
             entry.waits_for = len(before)
             for each in before:
@@ -169,10 +175,11 @@ class DiskQueue(Generic[Item]):
         while self._heap:
             entry = self._ready.pop(heappop(self._heap), None)
             if entry is not None:
-                return self._following_flushes(entry) if entry.kind not in self._starts else self._neighbours(entry)
+                return self._neighbours(entry) if entry.kind in self._starts else self._following_flushes(entry)
         return []
 
     def _following_flushes(self, barrier: Entry[Item]) -> list[Entry[Item]]:
+        """The entry alone, unless it is a flush."""
         run = [barrier]
         while barrier.kind is Kind.FLUSH and self._behind and self._behind[0].kind is Kind.FLUSH:
             run.append(self._behind.popleft())
@@ -199,8 +206,8 @@ class DiskQueue(Generic[Item]):
         """These were taken, and are through: whatever waited for them alone may start."""
         self._admitted -= len(entries)
         for entry in entries:
-            self._others -= entry.kind is not Kind.READ
-            if entry.kind in self._starts:
+            self._others -= entry.kind not in _READS
+            if entry.kind not in _BARRIERS:
                 self._overlaps.remove(entry)
             for follower in entry.followers:
                 follower.waits_for -= 1

@@ -6,7 +6,6 @@ import secrets
 import threading
 import time
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING
 
 from aoetui.engine.fast_disk import FastDisk, Reads, Writes, fast_disk
@@ -34,7 +33,7 @@ _MAY_READ, _MAY_WRITE = 1, 2
 _TAG_AT, _MAC_LENGTH = 20, 6
 _FLUSH_TIME = 1.0
 """Seconds that the last flush of a lane is given: what it does not answer is asked for again."""
-_FETCH_TIME = 0.2
+_FETCH_TIME = 0.1
 """Seconds that the reads of a lane are given that wait for the disk: what they do not answer is asked for again."""
 _ELSEWHERE = FastDisk(Reads.ELSEWHERE, Writes.ELSEWHERE)
 
@@ -112,8 +111,6 @@ class FastExport:
         self._flush_failed = flush_failed
         self._flushers: dict[Lane, int] = {}
         """By lane, if what it writes is answered after a flush."""
-        self._fetchers: dict[Lane, int] = {}
-        """By lane, while its reads wait for the disk there."""
         self._lock = threading.Lock()
         self._rows: dict[Lane, int] = {}
         self._disk: FastDisk | None = None
@@ -155,15 +152,15 @@ class FastExport:
 
     def leave(self, lane: Lane) -> None:
         """Be served by it no more. Returns when nothing of the export is in its hand."""
+        lane.fetchers.end(self._rows[lane], _FETCH_TIME)  # while the queue still knows of the reads that wait there
         with self._lock:
             row = self._rows[lane]
             self._rows = {other: at for other, at in self._rows.items() if other is not lane}
             self._shown.pop(lane, None)
             self._writes_from.pop(lane, None)
-            self._fetchers.pop(lane, None)
             self._former.append((lane, time.monotonic() + MEMORY_SECONDS))
         lane.remove_export(row)
-        lane.fetchers.end(row, _FETCH_TIME)
+        lane.fetchers.end(row, 0.0)
         flushed = lane.stop_flusher(self._flushers.get(lane, -1), _FLUSH_TIME)
         self._flushers = {other: number for other, number in self._flushers.items() if other is not lane}
         if lane.keeps(row):
@@ -187,9 +184,12 @@ class FastExport:
         gate, rows = _GATE_BOTH if reads else _GATE_WRITES, self._rows
         for lane in [lane for lane, row in rows.items() if lane.close_gate(row, gate)]:
             lane.wait_for_batch()
-        kept = [lane.join for lane, row in rows.items() if lane.keeps(row)]
-        fetching = [partial(lane.fetchers.wait, row) for lane, row in rows.items() if reads and lane.fetchers.is_waiting(row)]
-        return [*kept, *fetching]
+        return [lane.join for lane, row in rows.items() if lane.keeps(row)]
+
+    def reads_before(self, lba: int, end: int) -> Sequence[Callable[[], object]]:
+        """See gate.Gate."""
+        found = [lane.fetchers.reads_before(row, lba, end) for lane, row in self._rows.items()]
+        return [wait for wait in found if wait is not None]
 
     def open(self) -> None:
         """See gate.Gate."""
@@ -203,24 +203,13 @@ class FastExport:
         with self._lock:  # what is read last is told last
             facts = self._facts.now
             for lane, row in self._rows.items():
-                retired = self._mind_fetcher(lane, row)
-                values = self._values(lane, facts)
+                values = self._values(lane, facts, lane.fetchers.mind(row, self._backing.fileno()))
                 if values != self._shown.get(lane):
                     self._shown[lane] = values
                     lane.set_export(row, values)
-                if retired:
-                    lane.fetchers.retire(row)
             self._let(facts)
             now = time.monotonic()
             self._former = [(lane, until) for lane, until in self._former if until > now]
-
-    def _mind_fetcher(self, lane: Lane, row: int) -> bool:
-        """Have reads wait for the disk by the lane's own threads where many do; whether that is over."""
-        if lane not in self._fetchers and lane.fetchers.are_wanted(row):
-            number = lane.fetchers.start(row, self._backing.fileno())
-            if number >= 0:
-                self._fetchers[lane] = number
-        return lane in self._fetchers and lane.fetchers.is_idle(row) and self._fetchers.pop(lane) >= 0
 
     def _let(self, facts: ExportFacts) -> None:
         allowed: dict[tuple[Lane, int], list[int]] = {}
@@ -286,7 +275,7 @@ class FastExport:
 
     # ---- what lanes know
 
-    def _values(self, lane: Lane, facts: ExportFacts) -> ExportRow:
+    def _values(self, lane: Lane, facts: ExportFacts, fetcher: int = -1) -> ExportRow:
         from aoetui.engine.fast.export_row import ExportRow  # noqa: PLC0415 - there is a lane, so there is numba
 
         backing = self._backing
@@ -302,7 +291,7 @@ class FastExport:
             mapped_at=self._map(lane, end),
             disk=self._allowed(lane),
             flusher=self._flushers.get(lane, -1),
-            fetcher=self._fetchers.get(lane, -1),
+            fetcher=fetcher,
             salt=self._salt,
         )
 

@@ -14,10 +14,16 @@ class Gate(Protocol):
     def close(self, *, reads: bool) -> Sequence[Callable[[], object]]:
         """From now on nothing else writes this export; with `reads`, nothing else reads it either.
 
-        Returns what has to be waited for, outside the lock, before what is queued now begins: writes that a disk keeps, and
-        reads that wait for it.
+        Returns what has to be waited for, outside the lock, before what is queued now begins: writes that a disk keeps.
 
         Called before a request is queued. Called again only with another value of `reads`.
+        """
+        ...
+
+    def reads_before(self, lba: int, end: int) -> Sequence[Callable[[], object]]:
+        """What returns when reads of sectors from `lba` up to, not including, `end` are through that wait for the disk now.
+
+        Asked once the gate is closed to reads: none comes meanwhile.
         """
         ...
 
@@ -31,6 +37,10 @@ class OpenGate:
 
     def close(self, *, reads: bool) -> Sequence[Callable[[], object]]:  # noqa: ARG002 - see Gate
         """Nobody is there to be kept out."""
+        return ()
+
+    def reads_before(self, lba: int, end: int) -> Sequence[Callable[[], object]]:  # noqa: ARG002 - see Gate
+        """Nobody else reads."""
         return ()
 
     def open(self) -> None:

@@ -83,13 +83,15 @@ class InitiatorRecord:
     @property
     def waiting(self) -> int:
         """`under_way`, by the compiled loop too."""
-        return self.under_way + (0 if self.fast is None else self.fast.pending)
+        fast = self.fast
+        return self.under_way if fast is None else self.under_way + fast.pending
 
     @property
     def last_read_or_written(self) -> float | None:
         """When it last did; None: never."""
-        fast = self.fast.last_io if self.fast is not None else 0.0
-        return max(fast, self.last_io or 0.0) or self.last_io
+        fast = self.fast
+        there = 0.0 if fast is None else fast.last_io
+        return max(there, self.last_io or 0.0) or self.last_io
 
     @property
     def last_used(self) -> float:
@@ -115,11 +117,13 @@ class InitiatorRecord:
     @property
     def dropped_everywhere(self) -> int:
         """`dropped`, by the compiled loop too."""
-        return self.dropped + (0 if self.fast is None else self.fast.dropped)
+        fast = self.fast
+        return self.dropped if fast is None else self.dropped + fast.dropped
 
     def latency_counts(self) -> list[int]:
         """How long its requests waited, by step."""
-        return self.latencies.counts if self.fast is None else add_counts([self.latencies.counts, self.fast.latencies()])
+        fast = self.fast
+        return self.latencies.counts if fast is None else add_counts([self.latencies.counts, fast.latencies()])
 
 
 class Initiators:
@@ -166,7 +170,8 @@ class Initiators:
             lane.remove_initiators(rows)
             for record in those:
                 self._take_over(record)
-            lane.free_initiators(rows)
+            # a request that waits there is counted there once it is through
+            lane.free_initiators([row for row in rows if not lane.figures(row).pending])
 
     def _take_over(self, record: InitiatorRecord) -> None:
         fast, record.fast = record.fast, None

@@ -52,3 +52,10 @@ class Edit:
 
     act: Callable[[ExportFacts], TargetState]
     future: Future[None]
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """What somebody else is doing with the disk: it is through when `wait` has returned."""
+
+    wait: Callable[[], object]

@@ -9,7 +9,6 @@ from __future__ import annotations
 import logging
 import threading
 from collections import deque
-from concurrent.futures import Future
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
@@ -17,7 +16,7 @@ from aoetui.engine.api import EngineError
 from aoetui.engine.disk_queue import DiskQueue, Entry, Kind
 from aoetui.engine.gate import OpenGate
 from aoetui.engine.io_threads import SLOW, IoThreads
-from aoetui.engine.jobs import Edit, Job
+from aoetui.engine.jobs import Edit, Held, Job
 from aoetui.engine.latency import Latencies
 from aoetui.engine.protocol.replies import Flush, ReadBlocks, WriteBlocks
 from aoetui.engine.snapshot import Severity
@@ -33,7 +32,6 @@ if TYPE_CHECKING:
     from aoetui.engine.gate import Gate
     from aoetui.engine.initiators import Initiators
     from aoetui.engine.ports import Port
-    from aoetui.engine.protocol.facts import ExportFacts, TargetState
     from aoetui.engine.second_look import SecondLook
     from aoetui.engine.spec import ExportSpec
     from aoetui.engine.state_changes import StateChanges
@@ -45,7 +43,9 @@ UNANSWERED = 64
 STUCK = 0.002
 """Seconds after which a call is taken for one that waits, though it is not through: a busy interpreter alone keeps a quick one
 for less, mostly."""
-_Entry = Entry[Job | Edit]
+EVERYWHERE = (0, 1 << 62)
+"""Every sector."""
+_Entry = Entry[Job | Edit | Held]
 _Intent = TypeVar("_Intent", ReadBlocks, WriteBlocks)
 _log = logging.getLogger(__name__)
 
@@ -94,7 +94,7 @@ class Turns:
         self._clock = clock
         self._durable = spec.durability is Durability.DURABLE
         self._lock = threading.Lock()
-        self._queue: DiskQueue[Job | Edit] = DiskQueue()
+        self._queue: DiskQueue[Job | Edit | Held] = DiskQueue()
         self._prepared: deque[list[_Entry]] = deque()
         """Taken and judged. Any thread takes from it without the lock."""
         self._through: deque[_Through] = deque()
@@ -103,6 +103,8 @@ class Turns:
         """Of the thread that answers for all."""
         self._unanswered: dict[_Entry, None] = {}
         """In order of arrival."""
+        self._held: set[tuple[int, int]] = set()
+        """Sectors for which reads elsewhere are waited for."""
         self._written: list[_Entry] = []
         """Writes that wait for a flush."""
         self._flushing = False
@@ -153,14 +155,7 @@ class Turns:
     def hold(self, wait: Callable[[], object]) -> None:
         """Let nothing that comes from now on begin before `wait` has returned."""
         with self._lock:
-            self._add([self._waiting(wait)])
-
-    def _waiting(self, wait: Callable[[], object]) -> _Entry:
-        def act(facts: ExportFacts) -> TargetState:
-            self._disk.ask(wait)
-            return facts.state
-
-        return Entry(Edit(act, Future()), Kind.ALONE)
+            self._add([Entry(Held(wait), Kind.ALONE)])
 
     @property
     def _oldest(self) -> float:
@@ -174,12 +169,30 @@ class Turns:
         reads = not self._queue.only_reads or any(entry.kind is not Kind.READ for entry in entries)
         if reads is not self._shut:
             self._shut = reads
-            entries = [*map(self._waiting, self.gate.close(reads=reads)), *entries]
+            for wait in self.gate.close(reads=reads):
+                self._admit(Entry(Held(wait), Kind.ALONE))
         for entry in entries:
-            self._queue.add(entry)
-            self._unanswered[entry] = None
+            self._hold_for_reads(entry)
+            self._admit(entry)
         self._notice_stuck()
         self._threads.call()
+
+    def _admit(self, entry: _Entry) -> None:
+        self._queue.add(entry)
+        self._unanswered[entry] = None
+
+    def _hold_for_reads(self, entry: _Entry) -> None:
+        """Reads that a compiled loop has left to threads of its own came before: what changes their sectors waits for them."""
+        if entry.kind is Kind.READ:
+            return
+        writes = entry.kind is Kind.WRITE
+        place = (entry.lba, entry.end) if writes else EVERYWHERE
+        if place in self._held:
+            return
+        for wait in self.gate.reads_before(*place):
+            self._held.add(place)
+            self._admit(Entry(Held(wait), Kind.HELD if writes else Kind.ALONE, *place))
+            self._threads.pace.took(STUCK)  # a thread will be kept by it
 
     def look(self) -> None:
         """Have a thread look at the backing, unless one does so already."""
@@ -238,7 +251,7 @@ class Turns:
             split = False
             goes_on: list[_Entry] = []
             for entry in run:
-                may, reply = (True, None) if isinstance(entry.item, Edit) else self._second_look.judge(entry.item)
+                may, reply = self._second_look.judge(entry.item) if isinstance(entry.item, Job) else (True, None)
                 if may:
                     goes_on.append(entry)
                 else:
@@ -262,7 +275,7 @@ class Turns:
             before = clock()
             outcomes = self._do(run)
             seconds = clock() - before
-            is_counted = outcomes is None or run[0].kind is Kind.ALONE
+            is_counted = outcomes is None or run[0].kind in (Kind.ALONE, Kind.HELD)
             self._through.append(_Through(run, outcomes or [None] * len(run), seconds, is_counted=is_counted))
             if seconds > SLOW or len(self._through) >= UNANSWERED:
                 self._answer()
@@ -279,7 +292,7 @@ class Turns:
                 case Kind.FLUSH:
                     self._disk.flush()
                     return [b""] * len(run)
-                case Kind.ALONE:
+                case Kind.ALONE | Kind.HELD:
                     return [self._change(run[0].item)]
         except Exception:  # noqa: BLE001 - the thread's edge: one bad request must not end the service of an export
             self._tell_mishap()
@@ -289,7 +302,10 @@ class Turns:
         _log.exception("requests to %s were dropped", self._spec.address)
         self._events.add(Severity.ALARM, str(self._spec.address), "an internal error dropped requests: see the log file")
 
-    def _change(self, item: Job | Edit) -> bytes | None:
+    def _change(self, item: Job | Edit | Held) -> bytes | None:
+        if isinstance(item, Held):
+            self._disk.ask(item.wait)
+            return None
         if isinstance(item, Edit):
             self._changes.edit(item)
             return None
@@ -368,6 +384,8 @@ class Turns:
                 if reply is not None:
                     frames.setdefault(job.port, []).append(reply)
                     self._time(job, now)
+            elif isinstance(job, Held):
+                self._held.discard((entry.lba, entry.end))
             elif not job.future.done():
                 job.future.set_exception(EngineError("an internal error: see the log file"))
         self._admission.release(jobs)

@@ -13,16 +13,17 @@ from aoetui.engine.disk_queue import MAX_RUN, MAX_RUN_SECTORS, DiskQueue, Entry,
 SECTORS = 12
 """Few, so that requests overlap."""
 Step = tuple[Kind, int, int, int]
-kinds = st.sampled_from([Kind.READ, Kind.READ, Kind.READ, Kind.WRITE, Kind.WRITE, Kind.FLUSH, Kind.ALONE])
+kinds = st.sampled_from([Kind.READ, Kind.READ, Kind.READ, Kind.WRITE, Kind.WRITE, Kind.HELD, Kind.FLUSH, Kind.ALONE])
 steps = st.lists(st.tuples(kinds, st.integers(0, SECTORS), st.integers(1, 4), st.integers(0, 7)), max_size=60)
 BARRIERS = (Kind.FLUSH, Kind.ALONE)
+READS = (Kind.READ, Kind.HELD)
 
 
 def conflict(one: Entry[int], other: Entry[int]) -> bool:
     """Whether the later has to wait for the earlier."""
     if one.kind in BARRIERS or other.kind in BARRIERS:
         return True
-    both_read = one.kind is other.kind is Kind.READ
+    both_read = one.kind in READS and other.kind in READS
     return not both_read and one.lba < other.end and other.lba < one.end
 
 
@@ -48,7 +49,7 @@ class Model:
     def agrees(self) -> None:
         assert len(self.queue) == len(self.entries)
         assert self.queue.ready == len(self.may_start())
-        assert self.queue.only_reads == all(entry.kind is Kind.READ for entry in self.entries)
+        assert self.queue.only_reads == all(entry.kind in READS for entry in self.entries)
 
     def take(self) -> None:
         allowed = self.may_start()
@@ -63,6 +64,7 @@ class Model:
         else:
             assert all(entry in allowed for entry in run)
         assert len({entry.kind for entry in run}) == 1
+        assert len(run) == 1 or run[0].kind not in (Kind.HELD, Kind.ALONE)
         assert all(one.end == other.lba for one, other in itertools.pairwise(run))
         self.taken.append(run)
 

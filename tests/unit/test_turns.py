@@ -27,7 +27,7 @@ from tests.support.waiting import DEADLINE, wait_until
 from tests.unit.protocol import golden
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     from aoetui.engine.jobs import Job
@@ -137,6 +137,14 @@ class Noted:
     """A gate that says what it was told."""
 
     told: list[str] = field(default_factory=list)
+    reads: list[tuple[int, int]] = field(default_factory=list)
+    """Sectors that are being read elsewhere."""
+    through: threading.Event = field(default_factory=threading.Event)
+    """Set once those reads are."""
+
+    def reads_before(self, lba: int, end: int) -> list[Callable[[], object]]:
+        """Wait for those that have sectors in common with these."""
+        return [self.through.wait for first, last in self.reads if first < end and lba < last]
 
     def close(self, *, reads: bool) -> tuple[()]:
         """Note it."""
@@ -146,6 +154,36 @@ class Noted:
     def open(self) -> None:
         """Note it."""
         self.told.append("open")
+
+
+def test_a_write_waits_for_reads_elsewhere_of_its_sectors_and_another_does_not(link: Link) -> None:
+    gate, export = Noted(reads=[(0, 4)]), link.export
+    export._turns.set_gate(gate)
+    link.ask(AtaOp.WRITE_EXT, 2)
+    link.ask(AtaOp.WRITE_EXT, 2)
+    link.ask(AtaOp.READ_EXT, 0)
+    link.ask(AtaOp.WRITE_EXT, 4, 8)
+    wait_until(lambda: set(link.status) == {0, 4, 8}, "who meets no such read")
+    queued(export, 3)  # the two writes, and one that waits for both
+    gate.through.set()
+    wait_until(lambda: not export.is_busy, "nothing waits")
+    assert set(link.status) == {0, 2, 4, 8}
+    gate.through.clear()
+    link.ask(AtaOp.WRITE_EXT, 1)
+    queued(export, 2)
+    gate.through.set()
+    wait_until(lambda: 1 in link.status, "it is waited for each time")
+
+
+def test_a_change_waits_for_all_reads_elsewhere(link: Link) -> None:
+    gate, export = Noted(reads=[(0, 4)]), link.export
+    export._turns.set_gate(gate)
+    changed: Future[None] = Future()
+    export.edit(lambda facts: facts.state, changed)
+    queued(export, 2)
+    assert not changed.done()
+    gate.through.set()
+    changed.result(DEADLINE)
 
 
 def test_others_are_kept_out_while_requests_wait(link: Link, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -107,6 +107,7 @@ def _conclude(t: Tables, number: int, scratch: Numbers, count: int, sound: bool,
         at = scratch[i]
         fetch = t.fetches[number, at]
         initiator = fetch[M_INITIATOR]
+        fetch[M_INITIATOR] = -1
         row = t.initiators[initiator]
         row[I_PENDING] -= 1
         if not (served and row[I_MAY] & MAY_READ):

@@ -26,6 +26,7 @@ from aoetui.engine.fast.tables import (
     M_POSITION,
     M_TAKEN,
     NOW,
+    T_EXPORT,
     T_FIRST,
     T_FREE,
     T_IDLE,
@@ -43,11 +44,18 @@ CONDITION_BYTES = 64
 
 
 @compiled
+def fetcher_of(t: Tables, export: int) -> int:
+    """The number of an export's fetcher; -1: it has none. What the export's row names may be another export's by now."""
+    number = t.exports[export, X_FETCHER]
+    return int(number) if number >= 0 and t.fetchers[number, T_EXPORT] == export else -1
+
+
+@compiled
 def begin_fetch(t: Tables, n: int) -> bool:
     """Leave entry `n` of the batch, a read, to its export's fetcher; False if that cannot take it."""
     entry = t.entries[n]
     export = t.exports[entry[E_EXPORT]]
-    number = export[X_FETCHER]
+    number = fetcher_of(t, entry[E_EXPORT])
     if number < 0:
         export[X_MISSES] += 1
         return False
@@ -89,13 +97,17 @@ def condition(t: Tables, number: int) -> int:
 
 
 @compiled
-def meets_fetch(t: Tables, n: int) -> bool:
-    """Whether a read that waits for the disk is of sectors that entry `n` of the batch writes."""
-    entry = t.entries[n]
-    number = t.exports[entry[E_EXPORT], X_FETCHER]
-    if number < 0 or t.fetchers[number, T_FREE] == FETCH:
+def meets_fetch(t: Tables, export: int, lba: int, end: int) -> bool:
+    """Whether a read of this export waits for the disk that is of sectors from `lba` up to, not including, `end`."""
+    number = fetcher_of(t, export)
+    return number >= 0 and fetches(t, number, lba, end)
+
+
+@compiled
+def fetches(t: Tables, number: int, lba: int, end: int) -> bool:
+    """The same of a fetcher."""
+    if t.fetchers[number, T_FREE] == FETCH:
         return False
-    lba, end = entry[E_LBA], entry[E_LBA] + entry[E_COUNT]
     for at in range(FETCH):
         fetch = t.fetches[number, at]
         if fetch[M_TAKEN] and fetch[M_LBA] < end and lba < fetch[M_LBA] + fetch[M_COUNT]:

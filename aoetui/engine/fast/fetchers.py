@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 import os
 import threading
 import time
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
 from aoetui.engine.fast import fetcher_rows
 from aoetui.engine.fast.fetch import MORE, SCRATCH_WORDS, fetch
-from aoetui.engine.fast.tables import FETCH, FETCHERS, MAX_READ, T_LAST, X_MISSES
+from aoetui.engine.fast.own_lock import let_go_of_lock
+from aoetui.engine.fast.tables import FETCH, FETCHERS, MAX_READ, X_MISSES
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,162 +28,223 @@ WORTH_IT: Final = 64
 """Reads that had to wait for the disk, after which an export is given a fetcher."""
 LINGER_NS: Final = 10_000_000_000
 """Without a read that has to wait, after which it is taken back."""
+ALL: Final = (0, 1 << 62)
+"""Every sector."""
 _LOOKS = 20
 """Times 1 ms."""
+_ANYWAY = -1
 _log = logging.getLogger(__name__)
 
 
-class Fetcher:
-    """Number `number` of a lane's fetchers, for the export in row `export`, whose disk `descriptor` is of."""
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """A fetcher as the tables have it."""
 
-    def __init__(self, tables: Tables, number: int, export: int, descriptor: int, ended: Callable[[], None]) -> None:
-        """`ended` is called when the last thread has ended. Raises OSError if the disk cannot be opened once more."""
-        self.number = number
+    number: int
+    who: int
+    row: int
+    """Of the export."""
+
+
+class Fetcher:
+    """Reads for one export. Its first thread opens the disk, which may take long: until then it `is_ready` for nothing."""
+
+    def __init__(self, tables: Tables, place: _Place, descriptor: int, gone: Callable[[Fetcher], None]) -> None:
+        """`descriptor` is of the disk. `gone` is called when the last thread has ended."""
+        self.place = place
+        self.is_ready = False
+        self.is_over = False
+        """Whether it has no thread any more."""
         self._tables = tables
-        self._ended = ended
-        # its own: whatever becomes of the export, the number is nobody else's while a thread may read by it
-        self._disk = os.open(f"/proc/self/fd/{descriptor}", os.O_RDONLY | os.O_CLOEXEC)
-        self._buffers = np.empty(FETCH * int(tables.port[MAX_READ]), np.uint8)
+        self._source = f"/proc/self/fd/{descriptor}"
+        self._gone = gone
         self._lock = threading.Lock()
         self._threads = 0
         """Those that have not ended."""
-        fetcher_rows.set_fetcher(tables, number, export, self._disk, self._buffers.ctypes.data)
-        tables.fetchers[number, T_LAST] = time.monotonic_ns()
+        self._ending = False
+        self._disk = -1
+        """Its own: whatever becomes of the export, the number is nobody else's while a thread may read by it."""
 
     def start(self) -> None:
         """Begin, with one thread. Raises RuntimeError if there can be none."""
+        self._start(self._run_first)
+
+    def _start(self, run: Callable[[], None]) -> None:
         with self._lock:
             self._threads += 1
         try:
-            threading.Thread(target=self._run, name=f"fetch-{self.number}", daemon=True).start()
+            threading.Thread(target=run, name=f"fetch-{self.place.number}", daemon=True).start()
         except RuntimeError:
             self._let_go()
             raise
 
-    def _run(self) -> None:
+    # ---- in its threads
+
+    def _run_first(self) -> None:
         try:
-            fetcher_rows.came(self._tables, self.number)
-            scratch = np.zeros(SCRATCH_WORDS, np.int64)
-            while fetch(self._tables, self.number, scratch) == MORE:
-                self._start_another()
-        except Exception:  # noqa: BLE001 - the thread's edge: the other threads go on
-            _log.exception("a thread of a fetcher of the compiled data path ended")
+            if self._open():
+                self._fetch()
+        except OSError as error:
+            _log.warning("reads do not wait for the disk in threads of their own: %s", error)
+        except Exception:  # noqa: BLE001 - the thread's edge: the reference path reads
+            self._failed()
         finally:
             self._let_go()
 
-    def _start_another(self) -> None:
+    def _run(self) -> None:
         try:
-            self.start()
-        except RuntimeError as error:  # none can be had: those that there are go on, and ask for none again
-            _log.warning("reads wait for the disk in fewer threads than are wanted: %s", error)
+            fetcher_rows.came(self._tables, self.place.number)
+            self._fetch()
+        except Exception:  # noqa: BLE001 - the thread's edge: the other threads go on
+            self._failed()
+        finally:
+            self._let_go()
+
+    def _failed(self) -> None:
+        let_go_of_lock(self._tables)
+        _log.exception("a thread of a fetcher of the compiled data path ended")
+
+    def _open(self) -> bool:
+        """Take up the work; False if it was ended before."""
+        self._buffers = np.empty(FETCH * int(self._tables.port[MAX_READ]), np.uint8)
+        self._disk = os.open(self._source, os.O_RDONLY | os.O_CLOEXEC)
+        place, buffers = self.place, int(self._buffers.ctypes.data)
+        with self._lock:
+            if not self._ending:
+                now = time.monotonic_ns()
+                fetcher_rows.set_fetcher(self._tables, place.number, place.who, place.row, self._disk, buffers, now)
+                self.is_ready = True
+            return self.is_ready
+
+    def _fetch(self) -> None:
+        scratch = np.zeros(SCRATCH_WORDS, np.int64)
+        while fetch(self._tables, self.place.number, scratch) == MORE:
+            try:
+                self._start(self._run)
+            except RuntimeError as error:  # none can be had: those that there are go on, and ask for none again
+                _log.warning("reads wait for the disk in fewer threads than are wanted: %s", error)
 
     def _let_go(self) -> None:
         with self._lock:
             self._threads -= 1
             if self._threads:
                 return
-        fetcher_rows.set_fetcher(self._tables, self.number, -1, -1, 0)
-        os.close(self._disk)
-        self._ended()
+        self.is_ready, self.is_over = False, True
+        fetcher_rows.clear_fetcher(self._tables, self.place.number, self.place.who)
+        if self._disk >= 0:
+            with suppress(OSError):  # nothing was written by it
+                os.close(self._disk)
+        self._gone(self)
+
+    # ---- in any thread
+
+    def stop(self) -> None:
+        """Take nothing more, and end after what waits is answered."""
+        self._end()
+        fetcher_rows.stop_fetcher(self._tables, self.place.number, self.place.who, _ANYWAY)
+
+    def cancel(self) -> None:
+        """Take nothing more, and answer nothing more than is being sent."""
+        self._end()
+        fetcher_rows.cancel_fetcher(self._tables, self.place.number, self.place.who)
+
+    def _end(self) -> None:
+        with self._lock:
+            self._ending = True
+
+    def retire(self) -> None:
+        """End if there has been nothing to do for long."""
+        since = time.monotonic_ns() - LINGER_NS
+        fetcher_rows.stop_fetcher(self._tables, self.place.number, self.place.who, max(since, 0))
+
+    def meets(self, lba: int, end: int) -> bool:
+        """Whether a read waits of sectors from `lba` up to, not including, `end`."""
+        return not fetcher_rows.is_through(self._tables, self.place.number, self.place.who, lba, end)
+
+    def wait(self, lba: int, end: int, timeout: float | None = None) -> bool:
+        """Return when that is not so any more, or when it will not be answered; False if it takes longer than `timeout`."""
+        last = None if timeout is None else time.monotonic() + timeout
+        while not self.is_over:
+            if fetcher_rows.wait_until_through(self._tables, self.place.number, self.place.who, lba, end, _LOOKS):
+                break
+            if last is not None and time.monotonic() > last:
+                return False
+        return True
+
+    def waits(self) -> float:
+        """For how many seconds the oldest read has waited; 0: none does."""
+        since = int(fetcher_rows.waits_since(self._tables, self.place.number, self.place.who))
+        return (time.monotonic_ns() - since) / 1e9 if since else 0.0
 
 
 class Fetchers:
-    """All of one lane's, by the exports' rows. Any thread."""
+    """All of one lane's, by the exports' rows. Any thread; nothing here waits for a disk but `end`, for so long as it is told."""
 
     def __init__(self, tables: Tables) -> None:
         self._tables = tables
         self._lock = threading.Lock()
         self._free = list(range(FETCHERS - 1, -1, -1))
         self._by_row: dict[int, Fetcher] = {}
+        self._names = itertools.count(1)
 
     @property
     def memory(self) -> int:
         """The most bytes that all buffers may take."""
         return FETCHERS * FETCH * int(self._tables.port[MAX_READ])
 
-    def are_wanted(self, row: int) -> bool:
-        """Whether reads of this export had to wait for the disk, more than now and then."""
-        return bool(self._tables.exports[row, X_MISSES] >= WORTH_IT) and row not in self._by_row
-
-    def start(self, row: int, descriptor: int) -> int:
-        """Have threads read for an export what may have to be waited for; the fetcher's number, -1 if there can be none."""
-        self._tables.exports[row, X_MISSES] = 0
-        with self._lock:
-            if row in self._by_row or not self._free:
-                return -1
-            number = self._free.pop()
-            try:
-                fetcher = Fetcher(self._tables, number, row, descriptor, lambda: self._gone(row, number))
-            except OSError:
-                self._free.append(number)
-                return -1
-            self._by_row = {**self._by_row, row: fetcher}
-        try:
-            fetcher.start()
-        except RuntimeError:
-            return -1
-        return number
-
-    def _gone(self, row: int, number: int) -> None:
-        self._forget(row, number)
-        with self._lock:
-            self._free.append(number)
-
-    def _forget(self, row: int, number: int) -> None:
-        """The row may be another export's by now."""
-        with self._lock:
-            self._by_row = {other: each for other, each in self._by_row.items() if other != row or each.number != number}
-
-    def is_idle(self, row: int) -> bool:
-        """Whether the export's fetcher has had nothing to do for long."""
-        fetcher = self._by_row.get(row)
-        if fetcher is None or self._waits_since(fetcher):
-            return False
-        return time.monotonic_ns() - int(self._tables.fetchers[fetcher.number, T_LAST]) > LINGER_NS
-
-    def retire(self, row: int) -> None:
-        """Have the export's fetcher answer what waits, and end. The loop must know that it gets nothing more."""
+    def mind(self, row: int, descriptor: int) -> int:
+        """Have an export's reads wait in a fetcher where many have to, and no longer than that; its number once there is one."""
         fetcher = self._by_row.get(row)
         if fetcher is not None:
-            fetcher_rows.end_fetcher(self._tables, fetcher.number, False)
+            fetcher.retire()
+            return fetcher.place.number if fetcher.is_ready else -1
+        if self._tables.exports[row, X_MISSES] >= WORTH_IT:
+            self._tables.exports[row, X_MISSES] = 0
+            self._begin(row, descriptor)
+        return -1
 
-    def is_waiting(self, row: int) -> bool:
-        """Whether a read of this export waits for the disk."""
+    def _begin(self, row: int, descriptor: int) -> None:
+        with self._lock:
+            if row in self._by_row or not self._free:
+                return
+            place = _Place(self._free.pop(), next(self._names), row)
+            fetcher = Fetcher(self._tables, place, descriptor, self._gone)
+            self._by_row = {**self._by_row, row: fetcher}
+        with suppress(RuntimeError):  # no thread can be had: the reference path reads
+            fetcher.start()
+
+    def _gone(self, fetcher: Fetcher) -> None:
+        with self._lock:
+            self._forget(fetcher)
+            self._free.append(fetcher.place.number)
+
+    def _forget(self, fetcher: Fetcher) -> None:
+        self._by_row = {row: each for row, each in self._by_row.items() if each is not fetcher}
+
+    def reads_before(self, row: int, lba: int, end: int) -> Callable[[], object] | None:
+        """What returns when all reads of these sectors are answered that wait for the disk now; None if there are none."""
         fetcher = self._by_row.get(row)
-        return fetcher is not None and self._waits_since(fetcher) > 0
+        return partial(fetcher.wait, lba, end) if fetcher is not None and fetcher.meets(lba, end) else None
 
     def waits(self, row: int) -> float:
-        """For how many seconds the oldest read of this export has waited for the disk; 0: none does."""
+        """For how many seconds the oldest read of an export has waited for the disk; 0: none does."""
         fetcher = self._by_row.get(row)
-        since = 0 if fetcher is None else self._waits_since(fetcher)
-        return (time.monotonic_ns() - since) / 1e9 if since else 0.0
-
-    def _waits_since(self, fetcher: Fetcher) -> int:
-        return int(fetcher_rows.waits_since(self._tables, fetcher.number))
-
-    def wait(self, row: int) -> None:
-        """Return when no read of this export waits for the disk, or when those that do will not be answered."""
-        fetcher = self._by_row.get(row)
-        while fetcher is not None and not self._are_answered(fetcher):
-            fetcher = self._by_row.get(row)
+        return 0.0 if fetcher is None else fetcher.waits()
 
     def end(self, row: int, timeout: float) -> None:
         """Answer what waits, in so many seconds: what takes longer is never answered. The threads end when the disk lets them."""
         fetcher = self._by_row.get(row)
         if fetcher is None:
             return
-        fetcher_rows.end_fetcher(self._tables, fetcher.number, False)
-        end = time.monotonic() + timeout
-        while not self._are_answered(fetcher):
-            if time.monotonic() > end:
-                fetcher_rows.end_fetcher(self._tables, fetcher.number, True)
-        self._forget(row, fetcher.number)
+        fetcher.stop()
+        if not fetcher.wait(*ALL, timeout):
+            fetcher.cancel()
+            fetcher.wait(*ALL)  # for what is being sent
+        with self._lock:  # the row may be another export's from now on
+            self._forget(fetcher)
 
     def end_all(self, timeout: float) -> None:
         """The same for all exports together."""
         end = time.monotonic() + timeout
         for row in self._by_row:
             self.end(row, max(0.0, end - time.monotonic()))
-
-    def _are_answered(self, fetcher: Fetcher) -> bool:
-        return bool(fetcher_rows.wait_for_fetches(self._tables, fetcher.number, _LOOKS))

@@ -6,10 +6,10 @@ least doubt of takes the reference path, with all that follows it for the same e
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from aoetui.engine.fast.compiler import compiled, load8, load16, load32
-from aoetui.engine.fast.fetch_queue import meets_fetch
+from aoetui.engine.fast.fetch_queue import fetcher_of, meets_fetch
 from aoetui.engine.fast.memory import (
     IN_THIS_BATCH,
     REPEATED,
@@ -68,7 +68,6 @@ from aoetui.engine.fast.tables import (
     WRITE,
     WRITES_ELSEWHERE,
     X_BUFFERS,
-    X_FETCHER,
     X_FLUSHER,
     X_GATE,
     X_KEY,
@@ -80,9 +79,6 @@ from aoetui.engine.fast.tables import (
     X_WRITES,
     Tables,
 )
-
-if TYPE_CHECKING:
-    from aoetui.engine.fast.tables import Numbers
 
 TAKEN: Final = 0
 """It is an entry of the batch."""
@@ -232,19 +228,21 @@ def _is_beyond_buffers(t: Tables, n: int) -> bool:
 
 
 @compiled
-def _reads_here(export: Numbers) -> bool:
+def _reads_here(t: Tables, export: int) -> bool:
     """Whether an export's reads are served by the loop or a fetcher; counts those that one could have served."""
-    if export[X_READS] != READS_WAITED:
-        return bool(export[X_READS] != READS_ELSEWHERE)
-    export[X_MISSES] += export[X_FETCHER] < 0
-    return bool(export[X_FETCHER] >= 0)
+    row = t.exports[export]
+    if row[X_READS] != READS_WAITED:
+        return bool(row[X_READS] != READS_ELSEWHERE)
+    has_fetcher = fetcher_of(t, export) >= 0
+    row[X_MISSES] += not has_fetcher
+    return has_fetcher
 
 
 @compiled
 def _judge_read(t: Tables, n: int, extended: bool) -> int:
     entry = t.entries[n]
     export, row = t.exports[entry[E_EXPORT]], t.initiators[entry[E_INITIATOR]]
-    served = _reads_here(export) and not export[X_GATE] & GATE_READS and row[I_MAY] & MAY_READ
+    served = not export[X_GATE] & GATE_READS and row[I_MAY] & MAY_READ and _reads_here(t, entry[E_EXPORT])
     if not (_take_range(t, n, extended) and served):
         return _route(t, n, entry[E_EXPORT], GATE_WRITES)
     if _is_beyond_buffers(t, n):
@@ -270,7 +268,7 @@ def _judge_write(t: Tables, n: int, extended: bool, before_batch: int) -> int:
     served = export[X_WRITES] != WRITES_ELSEWHERE and not export[X_GATE] & GATE_WRITES and row[I_MAY] & MAY_WRITE
     if not (fit and served and t.port[NOW] >= export[X_SLOW_UNTIL] and _may_wait_for_flush(t, export[X_FLUSHER])):
         return _route(t, n, entry[E_EXPORT], both)
-    if meets_fetch(t, n):
+    if meets_fetch(t, entry[E_EXPORT], entry[E_LBA], entry[E_LBA] + entry[E_COUNT]):
         return _route(t, n, entry[E_EXPORT], both)
     if _meets_a_read(t, n):
         return NOT_YET

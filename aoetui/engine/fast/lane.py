@@ -25,6 +25,7 @@ from aoetui.engine.fast.flusher import Flusher
 from aoetui.engine.fast.known import Known
 from aoetui.engine.fast.mapping import Mapping
 from aoetui.engine.fast.memory import REPEATED, TAKEN_OVER
+from aoetui.engine.fast.own_lock import let_go_of_lock
 from aoetui.engine.fast.tables import (
     ABANDONED,
     BATCH,
@@ -155,18 +156,13 @@ class Lane:
         except Exception:  # noqa: BLE001 - the thread's edge: the interpreted path goes on
             _log.exception("the compiled data path ended: the interpreted one goes on")
             self.failed = True
-            self._unlock()
+            let_go_of_lock(self.tables)
             self.abandon()
         finally:
             for flusher in self._flushers.values():
                 flusher.halt()
             self._let_go()
             os.close(self._stop)
-
-    def _unlock(self) -> None:
-        """In the loop's thread: give the lock back if the loop ended with it (glibc notes its owner)."""
-        if int(self.tables.lock.view(np.int32)[2]) == threading.get_native_id():
-            rows.unlock(self.tables.lock)
 
     def stop(self, timeout: float) -> bool:
         """End the loop; False if it is in a call to a disk that does not return in time."""

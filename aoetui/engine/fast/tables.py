@@ -262,12 +262,15 @@ T_CANCELLED: Final = 11
 """Nothing that waits is answered any more."""
 T_LAST: Final = 12
 """When the newest request came: nanoseconds."""
-T_WORDS: Final = 13
+T_WHO: Final = 13
+"""A number that no other fetcher of this lane ever has; 0: none."""
+T_WORDS: Final = 14
 
 # ---- of a read that waits for the disk
 M_TAKEN: Final = 0
 """Whether it is one: from its arrival until its reply has been sent."""
 M_INITIATOR: Final = 1
+"""-1 once it is counted."""
 M_LBA: Final = 2
 M_COUNT: Final = 3
 M_POSITION: Final = 4
@@ -389,7 +392,7 @@ def make_tables(*, slots: int, stride: int, ring: int, reads: int, max_read: int
     tables.pending_messages[:, :, 2] = tables.pending_iov.ctypes.data + np.arange(FLUSHERS * FLUSH).reshape(FLUSHERS, FLUSH) * 16
     tables.pending_messages[:, :, 3] = 1
     tables.flushers[:, F_EXPORT] = -1
-    tables.fetchers[:, T_EXPORT] = -1
+    tables.fetchers[:, T_EXPORT], tables.fetchers[:, T_STOP] = -1, 1
     tables.port[[SLOTS, STRIDE, RING, READS, MAX_READ]] = slots, stride, ring, reads, max_read
     return tables
 

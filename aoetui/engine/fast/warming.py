@@ -8,8 +8,9 @@ import os
 import numpy as np
 
 from aoetui.engine import fastpath
-from aoetui.engine.fast import rows
+from aoetui.engine.fast import fetcher_rows, rows
 from aoetui.engine.fast.export_row import ExportRow
+from aoetui.engine.fast.fetch import SCRATCH_WORDS, fetch
 from aoetui.engine.fast.flush import flush_once
 from aoetui.engine.fast.lane import Lane
 from aoetui.engine.fast.tables import GATE_READS, STOP
@@ -49,9 +50,7 @@ def _call_all(lane: Lane) -> None:
         scratch = np.zeros(2, np.int64)
         flush_once(lane.tables, flusher, int(scratch.ctypes.data))
         lane.stop_flusher(flusher, 60.0)
-        lane.fetchers.start(export, null.fileno())
-        lane.fetchers.waits(export)
-        lane.fetchers.end(export, 60.0)
+        _fetch(lane, export, null.fileno())
     rows.note_handled(lane.tables.lock, lane.tables.exports, np.array([export], np.int64))
     lane.open_gate(export)
     lane.keeps(export)
@@ -61,3 +60,16 @@ def _call_all(lane: Lane) -> None:
     lane.remove_initiators([initiator])
     lane.remove_export(export)
     fastpath.serve_batch(lane.tables)
+
+
+def _fetch(lane: Lane, export: int, disk: int) -> None:
+    t, who = lane.tables, 1
+    fetcher_rows.set_fetcher(t, 0, who, export, disk, 0, 0)
+    fetcher_rows.came(t, 0)
+    fetcher_rows.wait_until_through(t, 0, who, 0, 1, 1)
+    fetcher_rows.is_through(t, 0, who, 0, 1)
+    fetcher_rows.waits_since(t, 0, who)
+    fetcher_rows.stop_fetcher(t, 0, who, -1)
+    fetcher_rows.cancel_fetcher(t, 0, who)
+    fetch(t, 0, np.zeros(SCRATCH_WORDS, np.int64))
+    fetcher_rows.clear_fetcher(t, 0, who)

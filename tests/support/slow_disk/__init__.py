@@ -18,7 +18,7 @@ from typing import Literal, Self
 
 from tests.support.c_program import compiled_c, no_compiler
 
-Kind = Literal["read", "write", "fsync"]
+Kind = Literal["read", "write", "fsync", "open"]
 
 _SOURCE = Path(__file__).parent / "slow_disk.c"
 _PATIENCE = 20.0
@@ -97,11 +97,11 @@ class SlowDisk:
         self._end()
 
     def latency(self, seconds: float, *kinds: Kind) -> None:
-        """Let what comes from now on take so long; of these kinds, or all."""
+        """Let what comes from now on take so long; of these kinds, or all but open."""
         self._ask("latency", round(seconds * 1e9), *kinds)
 
     def stall(self, *kinds: Kind) -> None:
-        """Answer nothing of these kinds, or nothing, until `go`."""
+        """Answer nothing of these kinds, or no read, write and flush, until `go`."""
         self._ask("stall", *kinds)
 
     def go(self, *kinds: Kind) -> None:

@@ -35,7 +35,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { READ, WRITE, FSYNC, KINDS, ALL = (1 << KINDS) - 1 };
+enum { READ, WRITE, FSYNC, OPEN, KINDS, ALL = (1 << KINDS) - 1, IO = (1 << OPEN) - 1 };
 enum { MAX_PAGES = 256, MAX_DATA = MAX_PAGES * 4096, ROOM = MAX_DATA + 4096, TURN = 64, PATIENCE = 120 };
 static const long long SECOND = 1000000000, FOREVER = INT64_MAX;
 
@@ -54,7 +54,7 @@ static struct kind {
 	bool stalled;
 	int error, errors_left;
 	unsigned long answered;
-} kinds[KINDS] = {{.name = "read"}, {.name = "write"}, {.name = "fsync"}};
+} kinds[KINDS] = {{.name = "read"}, {.name = "write"}, {.name = "fsync"}, {.name = "open"}};
 
 static int fuse, medium;
 static bool direct, writeback, ready;
@@ -155,6 +155,8 @@ static void carry_out(struct kind *kind, struct request *request)
 	} else if (kind == &kinds[WRITE]) {
 		ssize_t size = pwrite(medium, request->data, request->size, request->offset);
 		answer(request->unique, size == (ssize_t)request->size ? 0 : size < 0 ? errno : ENOSPC, &out, sizeof out);
+	} else if (kind == &kinds[OPEN]) {
+		answer_open(request->unique);
 	} else {
 		answer(request->unique, 0, NULL, 0);
 	}
@@ -236,7 +238,7 @@ static void serve(const struct fuse_in_header *header)
 	case FUSE_INIT: answer_init(header, argument); break;
 	case FUSE_GETATTR: answer_attributes(header->unique); break;
 	case FUSE_SETATTR: change_attributes(header, argument); break;
-	case FUSE_OPEN: answer_open(header->unique); break;
+	case FUSE_OPEN: begin(&kinds[OPEN], header->unique, 0, 0, NULL); break;
 	case FUSE_STATFS: answer_room(header->unique); break;
 	case FUSE_RELEASE: answer(header->unique, 0, NULL, 0); break;
 	case FUSE_READ: begin(&kinds[READ], header->unique, read_in->offset, read_in->size, NULL); break;
@@ -281,7 +283,7 @@ static int named(char *words)
 		for (int kind = 0; kind < KINDS; kind++)
 			if (!strcmp(word, kinds[kind].name))
 				found |= 1 << kind;
-	return found ? found : ALL;
+	return found;
 }
 
 static void command(char *line)
@@ -290,6 +292,8 @@ static void command(char *line)
 	long long first = 0, second = 0;
 	sscanf(line, "%15s %lld %lld", verb, &first, &second);
 	int which = named(line);
+	if (!which)
+		which = strcmp(verb, "go") ? IO : ALL;
 	for (int at = 0; at < KINDS; at++) {
 		struct kind *kind = &kinds[at];
 		if (!(which & 1 << at))
