@@ -288,8 +288,9 @@ def test_what_waits_when_an_export_ends_is_never_answered(
     slow: SlowDisk, near: LocalEngine, ini: Initiator, tmp_path: Path
 ) -> None:
     """Another disk has the address by the time it could be."""
+    add(near, spec(disk(tmp_path, "other.img"), address=E92))  # the port, and its loop, stay
     add(near, spec(slow.path))
-    fetching(near, ini)
+    lane = fetching(near, ini)
     slow.stall("read")
     try:
         ini.wire.send([asked(ini, AtaOp.READ_EXT, 0, 1000)])
@@ -298,6 +299,7 @@ def test_what_waits_when_an_export_ends_is_never_answered(
         near.submit(DeleteExport(E91)).result(PATIENCE)
         near.submit(AddExport(spec(disk(tmp_path, "good.img")))).result(PATIENCE)
         ini.find()
+        assert lane_of(near) is lane
     finally:
         slow.go()
     wait_until(lambda: threads_of() == 0, "the threads have ended")
