@@ -97,6 +97,8 @@ class Turns:
         self._queue: DiskQueue[Job | Edit | Held] = DiskQueue()
         self._prepared: deque[list[_Entry]] = deque()
         """Taken and judged. Any thread takes from it without the lock."""
+        self._holds: deque[list[_Entry]] = deque()
+        """Taken: what is waited for that others do."""
         self._through: deque[_Through] = deque()
         """Not answered. Any thread adds to it without the lock; who answers takes from it."""
         self._answering = threading.Lock()
@@ -192,7 +194,6 @@ class Turns:
         for wait in self.gate.reads_before(*place):
             self._held.add(place)
             self._admit(Entry(Held(wait), Kind.HELD if writes else Kind.ALONE, *place))
-            self._threads.pace.took(STUCK)  # a thread will be kept by it
 
     def look(self) -> None:
         """Have a thread look at the backing, unless one does so already."""
@@ -225,8 +226,8 @@ class Turns:
 
     @property
     def aside(self) -> int:
-        """A flush and a look that may start."""
-        return (bool(self._written) and not self._flushing) + (self._look_due and not self._looking)
+        """A flush and a look that may start, and waiting for others."""
+        return (bool(self._written) and not self._flushing) + (self._look_due and not self._looking) + len(self._holds)
 
     @property
     def is_over(self) -> bool:
@@ -242,16 +243,21 @@ class Turns:
             self._look_due, self._looking = False, True
             return self._do_look, True
         self._prepare()
+        if self._holds:
+            return partial(self._wait, self._holds.popleft()), True
         # what is left to a thread that answers is seen by it, though it be at its end
         return (self._work, False) if self._prepared or (self._through and not self._answering.locked()) else None
 
     def _prepare(self) -> None:
         """Judge what may start, and make it ready for any thread."""
         while len(self._prepared) < PREPARED and (run := self._queue.take()):
+            if isinstance(run[0].item, Held):
+                self._holds.append(run)
+                continue
             split = False
             goes_on: list[_Entry] = []
             for entry in run:
-                may, reply = self._second_look.judge(entry.item) if isinstance(entry.item, Job) else (True, None)
+                may, reply = (True, None) if not isinstance(entry.item, Job) else self._second_look.judge(entry.item)
                 if may:
                     goes_on.append(entry)
                 else:
@@ -275,7 +281,7 @@ class Turns:
             before = clock()
             outcomes = self._do(run)
             seconds = clock() - before
-            is_counted = outcomes is None or run[0].kind in (Kind.ALONE, Kind.HELD)
+            is_counted = outcomes is None or run[0].kind is Kind.ALONE
             self._through.append(_Through(run, outcomes or [None] * len(run), seconds, is_counted=is_counted))
             if seconds > SLOW or len(self._through) >= UNANSWERED:
                 self._answer()
@@ -328,6 +334,12 @@ class Turns:
         finally:
             with self._lock:
                 self._flushing = False
+        self._answer()
+
+    def _wait(self, held: list[_Entry]) -> None:
+        """Wait for what others do, which takes none of the disk's turns."""
+        self._do(held)
+        self._through.append(_Through(held, [None] * len(held), is_counted=True))
         self._answer()
 
     def _do_look(self) -> None:
